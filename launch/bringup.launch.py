@@ -1,0 +1,45 @@
+"""Start the graph: ``ros2 launch vla_ros bringup.launch.py robot:=piper policy:=scripted``.
+
+Wiring only: what runs is described in ``vla_ros.bringup``, which ``vla-ros up`` reads too.
+"""
+
+from launch import LaunchDescription, LaunchContext
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    LogInfo,
+    OpaqueFunction,
+    RegisterEventHandler,
+)
+from launch.event_handlers import OnProcessExit
+from launch.events import Shutdown
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from vla_ros.bringup import ARGUMENTS, PACKAGE, Bringup
+
+
+def _processes(context: LaunchContext):
+    given = {a.name: LaunchConfiguration(a.name).perform(context) for a in ARGUMENTS}
+    actions = []
+    for spec in Bringup.from_arguments(given).processes():
+        parameters = [str(spec.params_file)] if spec.params_file else []
+        node = Node(package=PACKAGE, executable=spec.name, name=spec.name, output='screen',
+                    parameters=[*parameters, dict(spec.parameters)])
+        if spec.required:
+            consequence = [LogInfo(msg=f'{spec.name} ended: stopping the rest'),
+                           EmitEvent(event=Shutdown(reason=f'{spec.name} ended'))]
+        else:
+            consequence = [LogInfo(msg=f'{spec.name} ended: the arm holds')]
+        actions += [node, RegisterEventHandler(OnProcessExit(target_action=node,
+                                                             on_exit=consequence))]
+    return actions
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Return the arguments and, once they are known, the processes."""
+    return LaunchDescription([
+        *(DeclareLaunchArgument(a.name, default_value=a.default, description=a.description)
+          for a in ARGUMENTS),
+        OpaqueFunction(function=_processes),
+    ])

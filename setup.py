@@ -1,0 +1,77 @@
+"""Installs vla_ros, both with colcon (ament_python) and with pip.
+
+The metadata is here and not in pyproject.toml because colcon reads setup.py, on every ROS
+distribution from Humble's setuptools 59 on.
+"""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+PACKAGE = 'vla_ros'
+SHARE = Path('share', PACKAGE)
+
+# Folders whose files are read at run time, and which of their files.
+SHARED = {'config': '*.yaml', 'launch': '*.launch.py', 'urdf': '*.urdf'}
+
+
+def read_version():
+    """Return ``__version__`` without importing the package, whose dependencies may be absent."""
+    text = Path(PACKAGE, '__init__.py').read_text(encoding='utf-8')
+    return re.search(r"^__version__ = '([^']+)'$", text, re.MULTILINE).group(1)
+
+
+def data_files():
+    """Return the (directory, files) pairs that keep each shared folder's tree under share/.
+
+    Paths are relative to this file: colcon cannot link absolute ones.
+    """
+    found = {
+        Path('share/ament_index/resource_index/packages'): [f'resource/{PACKAGE}'],
+        SHARE: ['package.xml'],
+    }
+    for folder, pattern in SHARED.items():
+        for path in sorted(Path(folder).rglob(pattern)):
+            found.setdefault(SHARE / path.parent, []).append(str(path))
+    return [(str(directory), files) for directory, files in found.items()]
+
+
+# What a ROS installation provides must not be here, or pip would put a second copy beside it.
+INSTALL_REQUIRES = ['numpy>=1.21', 'PyYAML']
+
+EXTRAS_REQUIRE = {
+    # ROS 2 itself, as wheels, for a machine without a ROS installation.
+    'ros': ['ros-rclpy[fastrtps]', 'ros-common-interfaces', 'ros-lifecycle-msgs'],
+    'ik': ['pin>=2.6'],
+    'vision': ['opencv-python-headless'],
+    'sim': ['mujoco>=3.2'],
+    'demo': ['av', 'matplotlib'],
+    'test': ['pytest', 'hypothesis'],
+    'lint': ['ruff', 'mypy', 'types-PyYAML'],
+}
+
+setup(
+    name=PACKAGE,
+    version=read_version(),
+    description='Drives a robot arm from language and cameras with Vision-Language-Action policies',
+    author='vla_ros developers',
+    author_email='vla_ros@example.com',
+    maintainer='vla_ros developers',
+    maintainer_email='vla_ros@example.com',
+    license='Apache-2.0',
+    python_requires='>=3.10',
+    packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
+    data_files=data_files(),
+    install_requires=INSTALL_REQUIRES,
+    extras_require=EXTRAS_REQUIRE,
+    zip_safe=False,
+    entry_points={
+        'console_scripts': [
+            'vla-ros = vla_ros.cli.main:main',
+            'control_node = vla_ros.ros.control_node:main',
+            'policy_node = vla_ros.ros.policy_node:main',
+            'sim_node = vla_ros.ros.sim_node:main',
+        ],
+    },
+)

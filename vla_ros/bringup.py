@@ -1,0 +1,143 @@
+"""The one description of what runs; ``launch/bringup.launch.py`` and ``vla-ros up`` both read it.
+
+It imports no ROS, so that a launch file and a command line can be made from it on any machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from vla_ros.core.errors import ConfigError, unknown_choice
+from vla_ros.policy import POLICIES
+from vla_ros.robots import load_profile
+
+PACKAGE = 'vla_ros'
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument of the bring-up: its name, default and meaning."""
+
+    name: str
+    default: str
+    description: str
+
+
+ARGUMENTS: tuple[Argument, ...] = (
+    Argument('robot', 'piper', 'robot profile: a name from config/robots or a YAML file'),
+    Argument('policy', 'scripted', f'policy to run: {", ".join(sorted(POLICIES))}'),
+    Argument('sim', 'true', 'true starts the simulated arm and cameras, false uses what is there'),
+    Argument('instruction', '', 'task in words; empty waits for the topic instruction'),
+    Argument('params_file', '', 'YAML file of ROS parameters that override the defaults'),
+    Argument('use_sim_time', 'auto', 'true, false, or auto: what sim is'),
+    Argument('third_person_topic', '', 'image topic of the third-person camera; empty: default'),
+    Argument('wrist_topic', '', 'image topic of the wrist camera; empty: default'),
+)
+
+
+@dataclass(frozen=True)
+class ProcessSpec:
+    """One process of the graph.
+
+    Attributes
+    ----------
+    name : str
+        Name of the node and of the executable.
+    parameters : Mapping[str, Any]
+        ROS parameters that differ from the defaults in ``config/nodes``.
+    params_file : Path | None
+        The user's parameter file.
+    required : bool
+        Whether everything is stopped when this process ends. The policy is not: without it the
+        arm holds.
+    stop_order : int
+        Lower is stopped first: the control node brakes the arm while everything it needs lives.
+
+    """
+
+    name: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    params_file: Path | None = None
+    required: bool = True
+    stop_order: int = 1
+
+    @property
+    def module(self) -> str:
+        """The Python module to run with ``python -m``."""
+        return f'{PACKAGE}.ros.{self.name}'
+
+
+@dataclass(frozen=True)
+class Bringup:
+    """What to start, checked: a wrong argument is an error before anything runs."""
+
+    robot: str
+    policy: str
+    sim: bool
+    instruction: str
+    params_file: Path | None
+    use_sim_time: bool
+    third_person_topic: str
+    wrist_topic: str
+
+    @classmethod
+    def from_arguments(cls, given: Mapping[str, str]) -> Bringup:
+        """Return the bring-up for arguments as text; those not given have their defaults.
+
+        Raises
+        ------
+        ConfigError
+            When an argument is unknown or its value cannot be used; the message has the choices.
+
+        """
+        names = [a.name for a in ARGUMENTS]
+        for name in given:
+            if name not in names:
+                raise unknown_choice('argument', name, names)
+        values = {a.name: str(given.get(a.name, a.default)) for a in ARGUMENTS}
+        load_profile(values['robot'])
+        if values['policy'] not in POLICIES:
+            raise unknown_choice('policy', values['policy'], POLICIES)
+        sim = _boolean('sim', values['sim'])
+        automatic = values['use_sim_time'] == 'auto'
+        params_file = Path(values['params_file']).expanduser() if values['params_file'] else None
+        if params_file is not None and not params_file.is_file():
+            raise ConfigError(f'params_file: no such file: {params_file}')
+        return cls(
+            robot=values['robot'], policy=values['policy'], sim=sim,
+            instruction=values['instruction'], params_file=params_file,
+            use_sim_time=sim if automatic else _boolean('use_sim_time', values['use_sim_time']),
+            third_person_topic=values['third_person_topic'], wrist_topic=values['wrist_topic'])
+
+    def processes(self) -> list[ProcessSpec]:
+        """Return the processes to start, in that order."""
+        common: dict[str, Any] = {'robot': self.robot, 'use_sim_time': self.use_sim_time}
+        policy = {**common, 'policy': self.policy}
+        for name in ('instruction', 'third_person_topic', 'wrist_topic'):
+            if getattr(self, name):
+                policy[name] = getattr(self, name)
+        specs = [
+            ProcessSpec('control_node', common, self.params_file, stop_order=0),
+            ProcessSpec('policy_node', policy, self.params_file, required=False),
+        ]
+        if self.sim:
+            # The simulation makes the time; it cannot follow it.
+            specs.insert(0, ProcessSpec('sim_node', {'robot': self.robot, 'use_sim_time': False},
+                                        self.params_file, stop_order=2))
+        return specs
+
+
+def _boolean(name: str, value: str) -> bool:
+    known = {'true': True, 'false': False, '1': True, '0': False}
+    try:
+        return known[value.lower()]
+    except KeyError:
+        raise ConfigError(f'{name}: expected true or false'
+                          f'{" or auto" if name == "use_sim_time" else ""}, '
+                          f'found {value!r}') from None
+
+
+assert {a.name for a in ARGUMENTS} == {f.name for f in fields(Bringup)}

@@ -1,0 +1,1 @@
+"""The command line ``vla-ros``: one verb a module, each with ``add_arguments`` and ``run``."""

@@ -1,0 +1,44 @@
+"""``vla-ros``: one command with verbs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from vla_ros import __version__
+from vla_ros.core.errors import ConfigError, VlaRosError
+
+VERBS: dict[str, str] = {
+    'up': 'start the nodes, without ros2 launch',
+    'demo': 'let a simulated arm do a task, and leave a video and a report',
+}
+"""Verb -> help. ``vla_ros.cli.<verb>`` is imported when it is used: most need what others do not."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb and return the exit status: 0 success, 1 failure, 2 a wrong argument."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog='vla-ros', description='Drive an arm with a VLA.')
+    parser.add_argument('--version', action='version', version=f'%(prog)s {__version__}')
+    verbs = parser.add_subparsers(dest='verb', required=True, metavar='VERB')
+    chosen = next((a for a in arguments if not a.startswith('-')), None)
+    run = None
+    for name, text in VERBS.items():
+        sub = verbs.add_parser(name, help=text, description=text)
+        if name == chosen:
+            module = importlib.import_module(f'vla_ros.cli.{name}')
+            module.add_arguments(sub)
+            run = module.run
+    parsed = parser.parse_args(arguments)
+    assert run is not None  # argparse has refused any other verb
+    try:
+        return int(run(parsed))
+    except VlaRosError as error:
+        print(f'vla-ros {parsed.verb}: error: {error}', file=sys.stderr)
+        return 2 if isinstance(error, ConfigError) else 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())

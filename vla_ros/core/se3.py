@@ -1,0 +1,156 @@
+"""Rotations and rigid motions as numpy arrays: 3x3 rotation matrices and 4x4 poses.
+
+Rotation vectors are axis times angle [rad]. Roll, pitch and yaw turn about fixed axes x, y, z
+(REP-103): R = Rz(yaw) Ry(pitch) Rx(roll).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vla_ros.core.errors import InputError
+
+Array = NDArray[np.float64]
+
+_SMALL_ANGLE = 1e-8  # rad; below it the first-order terms are exact to double precision
+
+
+def skew(v: Array) -> Array:
+    """Return the matrix [v]x with [v]x w = v x w."""
+    x, y, z = float(v[0]), float(v[1]), float(v[2])
+    return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+
+
+def rotation_from_vector(r: Array) -> Array:
+    """Return the 3x3 rotation of a rotation vector (3,) [rad] (Rodrigues' formula)."""
+    x, y, z = float(r[0]), float(r[1]), float(r[2])
+    angle = math.sqrt(x * x + y * y + z * z)
+    if angle < _SMALL_ANGLE:
+        return np.eye(3) + skew(r)
+    k = skew(np.array([x / angle, y / angle, z / angle]))
+    return np.eye(3) + math.sin(angle) * k + (1.0 - math.cos(angle)) * (k @ k)
+
+
+def quaternion_from_rotation(R: Array) -> Array:
+    """Return the unit quaternion (x, y, z, w), w >= 0, of a 3x3 rotation.
+
+    Divides by the largest of the four components (Shepperd 1978), so it is exact at half turns.
+    """
+    t = float(R[0, 0] + R[1, 1] + R[2, 2])
+    diagonal = (t, float(R[0, 0]), float(R[1, 1]), float(R[2, 2]))
+    largest = max(range(4), key=diagonal.__getitem__)
+    if largest == 0:
+        q = np.array([R[2, 1] - R[1, 2], R[0, 2] - R[2, 0], R[1, 0] - R[0, 1], 1.0 + t])
+    else:
+        i = largest - 1
+        j, k = (i + 1) % 3, (i + 2) % 3
+        q = np.empty(4)
+        q[i] = 1.0 + R[i, i] - R[j, j] - R[k, k]
+        q[j] = R[j, i] + R[i, j]
+        q[k] = R[k, i] + R[i, k]
+        q[3] = R[k, j] - R[j, k]
+    q /= math.sqrt(float(q @ q))
+    return q if q[3] >= 0.0 else -q
+
+
+def rotation_from_quaternion(q: Array) -> Array:
+    """Return the 3x3 rotation of a quaternion (x, y, z, w), normalised first.
+
+    Raises
+    ------
+    InputError
+        When its length is zero or not finite.
+
+    """
+    norm = math.sqrt(float(q[0]) ** 2 + float(q[1]) ** 2 + float(q[2]) ** 2 + float(q[3]) ** 2)
+    if not 1e-6 <= norm < math.inf:
+        raise InputError(f'quaternion {q} has length {norm}; expected a unit quaternion x y z w')
+    x, y, z, w = (float(c) / norm for c in q)
+    return np.array([
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ])
+
+
+def vector_from_rotation(R: Array) -> Array:
+    """Return the rotation vector (3,) of a 3x3 rotation, of length at most pi [rad]."""
+    q = quaternion_from_rotation(R)
+    x, y, z, w = (float(c) for c in q)
+    sine = math.sqrt(x * x + y * y + z * z)
+    if sine < _SMALL_ANGLE:
+        return 2.0 * q[:3]
+    return q[:3] * (2.0 * math.atan2(sine, w) / sine)
+
+
+def rotation_from_rpy(roll: float, pitch: float, yaw: float) -> Array:
+    """Return Rz(yaw) Ry(pitch) Rx(roll), angles in rad."""
+    cr, sr = math.cos(roll), math.sin(roll)
+    cp, sp = math.cos(pitch), math.sin(pitch)
+    cy, sy = math.cos(yaw), math.sin(yaw)
+    return np.array([
+        [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
+        [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
+        [-sp, cp * sr, cp * cr],
+    ])
+
+
+def rpy_from_rotation(R: Array) -> Array:
+    """Return (roll, pitch, yaw) [rad]; at pitch = +-90 degrees roll is taken as 0."""
+    pitch = math.atan2(-float(R[2, 0]), math.hypot(float(R[0, 0]), float(R[1, 0])))
+    if abs(abs(pitch) - math.pi / 2) < 1e-9:
+        return np.array([0.0, pitch, math.atan2(-float(R[0, 1]), float(R[1, 1]))])
+    return np.array([math.atan2(float(R[2, 1]), float(R[2, 2])), pitch,
+                     math.atan2(float(R[1, 0]), float(R[0, 0]))])
+
+
+def pose(R: Array, p: Array) -> Array:
+    """Return the 4x4 pose of a rotation and a position [m]."""
+    T = np.eye(4)
+    T[:3, :3] = R
+    T[:3, 3] = p
+    return T
+
+
+def inverse(T: Array) -> Array:
+    """Return the inverse of a 4x4 pose."""
+    out = np.eye(4)
+    Rt = T[:3, :3].T
+    out[:3, :3] = Rt
+    out[:3, 3] = -Rt @ T[:3, 3]
+    return out
+
+
+def rotation_angle(R_a: Array, R_b: Array) -> float:
+    """Return the angle between two rotations [rad], 0 to pi."""
+    return float(np.linalg.norm(vector_from_rotation(R_a.T @ R_b)))
+
+
+def moved(T: Array, twist: Array, dt: float, in_tool_frame: bool = False) -> Array:
+    """Return the pose ``T`` after moving with a twist for ``dt`` seconds.
+
+    Parameters
+    ----------
+    T : np.ndarray
+        (4, 4) T_base_tool.
+    twist : np.ndarray
+        (6,) velocity of the tool's origin [m/s] and rotation velocity [rad/s], axes of the base
+        frame (or of the tool frame). The rotation turns the tool about its own origin.
+    dt : float
+        Duration [s].
+    in_tool_frame : bool
+        Whether the twist's axes are the tool's.
+
+    """
+    out = np.eye(4)
+    step = rotation_from_vector(twist[3:] * dt)
+    if in_tool_frame:
+        out[:3, :3] = T[:3, :3] @ step
+        out[:3, 3] = T[:3, 3] + T[:3, :3] @ (twist[:3] * dt)
+    else:
+        out[:3, :3] = step @ T[:3, :3]
+        out[:3, 3] = T[:3, 3] + twist[:3] * dt
+    return out

@@ -1,0 +1,282 @@
+"""The policy node: cameras, joint states and an instruction in, action chunks out.
+
+A lifecycle node. Inference has a thread of its own, so that a model that takes its time does not
+keep the subscriptions waiting; each inference sees the newest observation. What is missing or stale
+names itself, and no chunk is sent.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from rclpy.context import Context
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from sensor_msgs.msg import CompressedImage, Image, JointState
+from std_msgs.msg import String
+from trajectory_msgs.msg import JointTrajectory
+from visualization_msgs.msg import MarkerArray
+
+from vla_ros.core.errors import InputError, VlaRosError, unknown_choice
+from vla_ros.core.observation import Moment, ObservationBuffer, StreamSpec
+from vla_ros.core.types import Observation
+from vla_ros.ik import load_ik
+from vla_ros.policy import Policy, load_policy
+from vla_ros.robots import load_profile
+from vla_ros.ros import qos
+from vla_ros.ros.chunk_message import chunk_frame_id, chunk_message
+from vla_ros.ros.context import run_node
+from vla_ros.ros.diagnostics import Diagnostics, Level, ThrottledLog
+from vla_ros.ros.images import rgb_from_compressed, rgb_from_image
+from vla_ros.ros.joint_states import JointStateReader
+from vla_ros.ros.parameters import NodeParameters
+from vla_ros.ros.policy_description import PolicyDescription
+from vla_ros.ros.poses import frames_from_markers
+from vla_ros.ros.rate import Ticker
+from vla_ros.ros.stamps import to_ns
+
+_STATE = 'joint_states'
+_OBJECTS = 'sim/objects'
+
+
+class PolicyNode(LifecycleNode):
+    """Runs one policy; see the README for its topics, states and parameters."""
+
+    def __init__(self, context: Context, **options: Any) -> None:
+        super().__init__('policy_node', context=context, **options)
+        p = self.parameters = NodeParameters(self, 'policy_node')
+        self._log = ThrottledLog(self.get_logger())
+        self._diagnostics = Diagnostics(self)
+        self._lock = threading.Lock()  # guards the buffer
+        self._instruction = p.instruction
+        self._policy: Policy | None = None
+        self._subscriptions_made: list[Any] = []
+        self._description: Any = None
+        self._ticker: Ticker | None = None
+        self._thread: threading.Thread | None = None
+        if p.autostart:
+            # Not here in the constructor: one that cannot configure must still be a node that
+            # lives, says why, and can be configured again.
+            self._autostart = self.create_timer(0.01, self._start_by_itself)
+
+    def _start_by_itself(self) -> None:
+        self._autostart.cancel()
+        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    # Lifecycle
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load and warm up the policy, then listen to what it needs."""
+        p = self.parameters
+        try:
+            self._profile = load_profile(p.robot)
+            self._diagnostics.hardware_id = self._profile.name
+            self._kinematics = load_ik('pinocchio', self._profile)
+            options = {'config': p.policy_config} if p.policy_config else {}
+            policy = load_policy(p.policy, **options)
+            topics = self._camera_topics(policy)
+            policy.warm_up()
+        except VlaRosError as error:
+            self.get_logger().error(f'cannot configure: {error}')
+            self._diagnostics.set('policy', Level.ERROR, str(error))
+            return TransitionCallbackReturn.FAILURE
+        self._policy = policy
+        self._buffer = self._new_buffer(policy, topics)
+        self._chunks = self.create_publisher(JointTrajectory, 'action_chunk', qos.CHUNK)
+        self._frame = chunk_frame_id(policy.spec.convention, self._profile.base_frame,
+                                     self._profile.tool_frame)
+        self._subscribe(policy, topics)
+        self.get_logger().info(f'policy: {policy.spec.label}')
+        self._diagnostics.set('policy', Level.OK, policy.spec.label)
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Say which policy this is, and begin to infer."""
+        assert self._policy is not None
+        spec = self._policy.spec
+        # This publisher lives while the policy is active; the control node watches its liveliness.
+        self._description = self.create_publisher(
+            String, 'policy', qos.policy_profile(self.parameters.policy_lease_s))
+        self._description.publish(String(data=PolicyDescription(
+            spec.name, spec.label, spec.convention, spec.dt_ns, spec.horizon, spec.dims).to_json()))
+        self._ticker = Ticker(self.get_clock(), round(1e9 / self.parameters.inference_rate_hz))
+        self._thread = threading.Thread(target=self._loop, args=(self._ticker, self._policy),
+                                        name='inference', daemon=True)
+        self._thread.start()
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop inferring; the control node notices at once and holds."""
+        self._stop_inference()
+        self._diagnostics.set('inference', Level.WARN, 'not active')
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let go of the policy and of what it listened to."""
+        self._release()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop whatever runs."""
+        self.shutdown()
+        return super().on_shutdown(state)
+
+    def shutdown(self) -> None:
+        """Stop inferring, from any state."""
+        self._stop_inference()
+
+    def _stop_inference(self) -> None:
+        if self._description is not None:
+            self.destroy_publisher(self._description)
+            self._description = None
+        if self._ticker is not None and self._thread is not None:
+            self._ticker.stop()
+            # A model in the middle of an inference is not waited for for ever: the thread is a
+            # daemon, and without its publisher what it says is not heard.
+            self._thread.join(timeout=2.0)
+            self._ticker = self._thread = None
+
+    def _release(self) -> None:
+        for subscription in self._subscriptions_made:
+            self.destroy_subscription(subscription)
+        self._subscriptions_made.clear()
+        self.destroy_publisher(self._chunks)
+        self._policy = None
+
+    # Inputs
+
+    def _camera_topics(self, policy: Policy) -> dict[str, str]:
+        topics = {'third_person': self.parameters.third_person_topic,
+                  'wrist': self.parameters.wrist_topic}
+        for camera in policy.spec.cameras:
+            if camera not in topics:
+                raise unknown_choice(f'camera of policy {policy.spec.name!r}', camera, topics)
+        suffix = '/compressed' if self.parameters.image_transport == 'compressed' else ''
+        return {camera: topics[camera] + suffix for camera in policy.spec.cameras}
+
+    def _new_buffer(self, policy: Policy, topics: dict[str, str]) -> ObservationBuffer:
+        p = self.parameters
+        image_age, state_age = round(p.image_timeout_s * 1e9), round(p.joint_state_timeout_s * 1e9)
+        streams = {topic: StreamSpec(image_age, reference=True, keep=4)
+                   for topic in topics.values()}
+        streams[_STATE] = StreamSpec(state_age, interpolate=True, keep=400)
+        if policy.spec.privileged:
+            streams[_OBJECTS] = StreamSpec(state_age, keep=100)
+        return ObservationBuffer(streams)
+
+    def _subscribe(self, policy: Policy, topics: dict[str, str]) -> None:
+        made = self._subscriptions_made
+        kind = CompressedImage if self.parameters.image_transport == 'compressed' else Image
+        self._cameras = topics
+        for topic in topics.values():
+            made.append(self.create_subscription(kind, topic, self._keep(topic), qos.CAMERA))
+        reader = self._profile.topics.joint_states
+        self._joints = JointStateReader(
+            [*self._profile.joints.names, self._profile.gripper.joint], reader)
+        made.append(self.create_subscription(JointState, reader, self._on_joints, qos.JOINTS))
+        made.append(self.create_subscription(String, 'instruction', self._on_instruction,
+                                             qos.LATCHED))
+        if policy.spec.privileged:
+            made.append(self.create_subscription(MarkerArray, _OBJECTS, self._on_objects,
+                                                 qos.OBJECTS))
+
+    def _keep(self, topic: str) -> Callable[[Any], None]:
+        def keep(msg: Any) -> None:
+            # Decoded when it is used: most images of a fast camera never are.
+            with self._lock:
+                self._buffer.add(topic, to_ns(msg.header.stamp), msg)
+        return keep
+
+    def _on_joints(self, msg: JointState) -> None:
+        try:
+            vector = self._joints.position(msg)
+        except InputError as error:
+            self._complain(_STATE, str(error))
+            return
+        with self._lock:
+            self._buffer.add(_STATE, to_ns(msg.header.stamp), vector)
+
+    def _on_objects(self, msg: MarkerArray) -> None:
+        if not msg.markers:
+            return
+        with self._lock:
+            self._buffer.add(_OBJECTS, to_ns(msg.markers[0].header.stamp), msg)
+
+    def _on_instruction(self, msg: String) -> None:
+        self._instruction = msg.data
+        if msg.data.strip():
+            self.get_logger().info(f'instruction: {msg.data}')
+
+    # Inference
+
+    def _loop(self, ticker: Ticker, policy: Policy) -> None:
+        while (turn := ticker.wait()) is not None:
+            try:
+                self._infer(policy, turn.time_ns)
+            except InputError as error:
+                self._no_chunk(str(error))
+            except Exception as error:  # noqa: BLE001, a policy is somebody's code; the node lives
+                self._no_chunk(f'{policy.spec.name} failed: {type(error).__name__}: {error}')
+                self.get_logger().debug(traceback.format_exc())
+
+    def _infer(self, policy: Policy, now_ns: int) -> None:
+        instruction = self._instruction
+        if not instruction.strip():
+            raise InputError('instruction: empty (topic instruction or parameter instruction)')
+        policy.check_instruction(instruction)
+        with self._lock:
+            problems = self._buffer.problems(now_ns)
+            moment = None if problems else self._buffer.at(now_ns)
+        if moment is None:
+            raise InputError('; '.join(problems))
+        started = time.monotonic()
+        observation = self._observation(moment, instruction)
+        observed = time.monotonic()
+        chunk = policy.infer(observation)
+        inferred = time.monotonic()
+        if self._description is None:
+            return  # deactivated in the meantime
+        self._chunks.publish(chunk_message(chunk, self._frame))
+        self._log.clear('inference')
+        self._diagnostics.set(
+            'inference', Level.OK, policy.spec.label, instruction=instruction,
+            observe_ms=(observed - started) * 1e3, infer_ms=(inferred - observed) * 1e3,
+            observation_age_ms=(now_ns - moment.stamp_ns) * 1e-6,
+            camera_skew_ms=moment.skew_ns * 1e-6,
+            **{f'age_ms {name}': age * 1e-6 for name, age in moment.ages_ns.items()})
+
+    def _observation(self, moment: Moment, instruction: str) -> Observation:
+        decode = (rgb_from_compressed if self.parameters.image_transport == 'compressed'
+                  else rgb_from_image)
+        images = {camera: decode(moment.values[topic], topic)
+                  for camera, topic in self._cameras.items()}
+        vector = moment.values[_STATE]
+        q = vector[:-1]
+        state = {'joint_position': q, 'gripper': vector[-1],
+                 'tool_pose': self._kinematics.forward(q)}
+        if _OBJECTS in moment.values:
+            frames = frames_from_markers(moment.values[_OBJECTS], _OBJECTS)
+            state.update({f'object/{name}': np.asarray(T) for name, T in frames.items()})
+        return Observation(moment.stamp_ns, instruction, images, state)
+
+    def _no_chunk(self, why: str) -> None:
+        self._complain('inference', f'no chunk: {why}')
+
+    def _complain(self, key: str, message: str) -> None:
+        self._log.error(key, message)
+        self._diagnostics.set(key, Level.ERROR, message)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the node until SIGINT or SIGTERM."""
+    return run_node(PolicyNode, 'policy_node', args=argv)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

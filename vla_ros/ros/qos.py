@@ -1,0 +1,80 @@
+"""The quality of service of every topic, one profile per kind, and the events around it."""
+
+from __future__ import annotations
+
+from rclpy.duration import Duration
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    LivelinessPolicy,
+    QoSProfile,
+    ReliabilityPolicy,
+)
+
+try:  # Jazzy and later
+    from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
+
+__all__ = [
+    'CAMERA',
+    'CHUNK',
+    'CLOCK',
+    'COMMAND',
+    'DIAGNOSTICS',
+    'JOINTS',
+    'LATCHED',
+    'OBJECTS',
+    'POLICY_LEASE_S',
+    'PublisherEventCallbacks',
+    'SubscriptionEventCallbacks',
+    'policy_profile',
+]
+
+POLICY_LEASE_S = 0.25
+"""Time after which a policy process that no longer answers counts as gone [s]."""
+
+
+def _profile(depth: int, *, reliable: bool = True, latched: bool = False) -> QoSProfile:
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST, depth=depth,
+        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE)
+
+
+CAMERA = _profile(5, reliable=False)
+"""Images and camera_info: the newest matters, a lost one is not sent again (sensor data)."""
+
+JOINTS = _profile(10)
+"""Joint states."""
+
+COMMAND = _profile(1)
+"""Joint commands: an old one must never be carried out after a new one."""
+
+CHUNK = _profile(10)
+"""Action chunks."""
+
+LATCHED = _profile(1, latched=True)
+"""What a late subscriber must still learn: instruction, mode."""
+
+OBJECTS = _profile(1)
+"""Object poses from the simulation."""
+
+CLOCK = _profile(1, reliable=False)
+"""/clock, as every ROS node subscribes to it."""
+
+DIAGNOSTICS = _profile(10)
+"""/diagnostics."""
+
+
+def policy_profile(lease_s: float = POLICY_LEASE_S) -> QoSProfile:
+    """Return the profile of the topic ``policy``: latched, and alive while its process is.
+
+    A publisher whose process is killed or hangs loses liveliness after ``lease_s`` seconds; the
+    subscriber sees that in ``SubscriptionEventCallbacks(liveliness=…)`` as ``alive_count`` 0. Both
+    ends must ask for the same lease (a subscriber that asks for a shorter one is not connected).
+    """
+    profile = _profile(1, latched=True)
+    profile.liveliness = LivelinessPolicy.AUTOMATIC
+    profile.liveliness_lease_duration = Duration(seconds=lease_s)
+    return profile

@@ -1,0 +1,166 @@
+"""``sim_node``: a simulated arm and two cameras, on the same topics that a real robot uses."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.context import Context
+from rclpy.node import Node
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
+from visualization_msgs.msg import MarkerArray
+
+from vla_ros.core.errors import InputError
+from vla_ros.ros import qos
+from vla_ros.ros.camera_streams import CameraStreams
+from vla_ros.ros.context import run_node
+from vla_ros.ros.diagnostics import Diagnostics, Level, ThrottledLog
+from vla_ros.ros.joint_states import JointStateReader, joint_state_message
+from vla_ros.ros.pacing import Schedule
+from vla_ros.ros.parameters import NodeParameters
+from vla_ros.ros.poses import FrameMarkers
+from vla_ros.ros.sim_runner import Event, SimRunner
+from vla_ros.ros.stamps import time_message
+
+_SLOW = 0.95  # of the wanted real-time factor
+
+
+class SimNode(Node):
+    """Publishes the simulated robot, its cameras, ``/clock`` and the poses of the objects.
+
+    Three threads: physics (paced, reads and writes the world, publishes the joints), cameras
+    (render snapshots) and the executor's (commands, reset, diagnostics).
+
+    Parameters
+    ----------
+    context : Context
+        Where it lives.
+    make_world, make_cameras : Callable
+        ``(profile, seed) -> SimWorld`` and ``(world, width, height, backend) -> SimCameras``.
+
+    """
+
+    def __init__(self, context: Context, make_world: Callable[..., Any] | None = None,
+                 make_cameras: Callable[..., Any] | None = None) -> None:
+        super().__init__('sim_node', context=context)
+        from vla_ros.robots import load_profile
+
+        self.params = params = NodeParameters(self, 'sim_node')
+        self._profile = profile = load_profile(params.robot)
+        self._names = (*profile.joints.names, profile.gripper.joint)
+        world = (make_world or _make_world)(profile, params.seed)
+        self._world = world
+        self._log = ThrottledLog(self.get_logger())
+        self._error: BaseException | None = None
+
+        self._clock_publisher = self.create_publisher(Clock, '/clock', qos.CLOCK)
+        self._joints = self.create_publisher(JointState, profile.topics.joint_states, qos.JOINTS)
+        self._objects = self.create_publisher(MarkerArray, 'sim/objects', qos.OBJECTS)
+        self._markers = FrameMarkers(profile.base_frame)
+        self._cameras = CameraStreams(
+            self, lambda: (make_cameras or _make_cameras)(
+                world, params.image_width, params.image_height, params.render_backend),
+            params.jpeg_quality)
+        self._runner = SimRunner(world, [
+            # The clock last: whoever wakes by it finds the state of that time already sent.
+            Event(Schedule(params.joint_states_hz), self._publish_joints),
+            Event(Schedule(params.objects_hz), self._publish_objects),
+            Event(Schedule(params.camera_hz), self._offer_snapshot),
+            Event(Schedule(params.clock_hz), self._publish_clock),
+        ], lambda: self.params.real_time_factor, self._on_error)
+
+        self._reader = JointStateReader(self._names, self.resolve_topic_name(
+            profile.topics.joint_command), exact=True)
+        self.create_subscription(JointState, profile.topics.joint_command, self._on_command,
+                                 qos.COMMAND)
+        self.create_service(Trigger, '~/reset', self._on_reset,
+                            callback_group=ReentrantCallbackGroup())
+        self._diagnostics = Diagnostics(self, hardware_id=f'{profile.name} (simulated)')
+        self._diagnostics.add_source(self._report)
+        self._watch = threading.Event()
+
+        self._cameras.start()
+        self._runner.start()
+        self.get_logger().info(f'simulating {profile.name}, seed {params.seed}')
+
+    def shutdown(self) -> None:
+        """Stop the physics and the cameras."""
+        self._runner.stop()
+        self._cameras.stop()
+
+    def _publish_clock(self, now_ns: int) -> None:
+        self._clock_publisher.publish(Clock(clock=time_message(now_ns)))
+
+    def _publish_joints(self, now_ns: int) -> None:
+        world = self._world
+        self._joints.publish(joint_state_message(
+            self._names,
+            np.append(world.joint_position, world.gripper_width),
+            np.append(world.joint_velocity, 0.0),
+            np.append(world.joint_effort, world.gripper_force), stamp_ns=now_ns))
+
+    def _publish_objects(self, now_ns: int) -> None:
+        self._objects.publish(self._markers.message(self._world.frames(), now_ns))
+
+    def _offer_snapshot(self, now_ns: int) -> None:
+        self._cameras.raise_error()
+        self._cameras.offer(self._world.snapshot(), now_ns,
+                            wait=self.params.real_time_factor == 0.0)
+
+    def _on_command(self, msg: JointState) -> None:
+        try:
+            position = self._reader.position(msg)
+        except InputError as error:
+            self._log.error(self._reader.topic, f'command refused: {error}')
+            return
+        self._runner.command(position[:-1], float(position[-1]))
+
+    def _on_reset(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        seed = self.params.seed
+        response.success = self._runner.reset(seed)
+        response.message = (f'reset with seed {seed}' if response.success
+                            else 'the simulation did not answer in time')
+        return response
+
+    def _report(self) -> None:
+        if self._error is not None:  # raised in the callbacks' thread, where it ends the node
+            raise self._error
+        wanted, factor = self.params.real_time_factor, self._runner.real_time_factor()
+        slow = factor is not None and factor < _SLOW * wanted
+        shown = 'unknown' if factor is None else f'{factor:.2f}'
+        self._diagnostics.set(
+            'simulation', Level.WARN if slow else Level.OK,
+            f'real-time factor {shown}' + (f', slower than the {wanted:g} wanted' if slow else ''),
+            **{'real-time factor': shown, 'wanted': wanted})
+        images = self._cameras.report()
+        self._diagnostics.set('cameras', Level.OK, f'{images["image rate [Hz]"]:.1f} images/s each',
+                              **images)
+
+    def _on_error(self, error: BaseException) -> None:
+        self._error = error
+
+
+def main() -> int:
+    """Run the node."""
+    return run_node(SimNode, 'sim_node')
+
+
+def _make_world(profile: Any, seed: int) -> Any:
+    from vla_ros.sim.world import SimWorld
+
+    return SimWorld(profile, seed=seed)
+
+
+def _make_cameras(world: Any, width: int, height: int, backend: str) -> Any:
+    from vla_ros.sim.camera import SimCameras
+
+    return SimCameras(world, width=width, height=height)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -72,8 +72,9 @@ def _candidates() -> Iterator[Path]:
     except ImportError:
         pass
     else:
-        # LookupError: ROS is here, but this package is not in a sourced workspace.
-        with contextlib.suppress(LookupError):
+        # ROS is here, but this package is in no sourced workspace (LookupError), or nothing is
+        # sourced at all (OSError), as with the PyPI wheels.
+        with contextlib.suppress(LookupError, OSError):
             yield Path(get_package_share_directory(PACKAGE))
     # pip puts share/ beside lib/ of whichever prefix it used, which need not be sys.prefix
     # (Debian's /usr/local, --prefix, --target), so start from where the code itself lies.

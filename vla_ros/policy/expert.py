@@ -27,6 +27,7 @@ Array = NDArray[np.float64]
 CLOSED, OPEN = 0.0, 1.0
 _WIDTH_TOLERANCE = 0.004  # m, gripped when the fingers are this close to the object's width
 _GRASP_POSITION, _GRASP_ROTATION = 0.004, 0.05  # m, rad: close the gripper from here
+_ABOVE_CENTRE = 0.005  # m, where a cube is gripped: clear of the table
 _SLIP = 0.025  # m between tool frame and grasp frame; more is not gripped any more
 
 
@@ -40,7 +41,7 @@ class ExpertConfig:
     gain: float
     approach_distance: float
     retreat_distance: float
-    lift_height: float
+    lift_heights: Mapping[str, float]
     gripper_open: float
     gripper_speed: float
     grasp_widths: Mapping[str, float]
@@ -81,17 +82,13 @@ class Expert:
     def __init__(self, config: ExpertConfig) -> None:
         self.config = config
 
-    def pick(self, scene: Scene, grasp_frame: str, kind: str, symmetry: float) -> Intent:
-        """Return the next intent of grasping and lifting.
-
-        ``symmetry`` [rad]: the object looks the same from this much further around (pi/2 for a
-        cube), so the gripper takes the nearest of the equal yaws.
-        """
+    def pick(self, scene: Scene, grasp_frame: str, kind: str) -> Intent:
+        """Return the next intent of grasping and lifting what has this frame."""
         T = scene.T_base_tool
-        T_grasp = self._grasp_pose(scene.frames[grasp_frame], symmetry)
+        T_grasp = self._grasp_pose(scene.frames[grasp_frame])
         if self.gripped(scene, grasp_frame, kind):
             goal = T.copy()
-            goal[2, 3] = max(self.config.lift_height, T[2, 3])
+            goal[2, 3] = max(self.config.lift_heights[kind], T[2, 3])
             return Intent(goal, CLOSED, 'lift')
         offset, turn = _distance(T, T_grasp)
         width = self.config.grasp_widths[kind]
@@ -124,7 +121,7 @@ class Expert:
                     and -0.02 < above_seat < level + 0.012)
         if not self.gripped(scene, 'insulator_grasp', 'insulator'):
             return self._release(scene) if threaded else self.pick(
-                scene, 'insulator_grasp', 'insulator', math.pi)
+                scene, 'insulator_grasp', 'insulator')
         T = scene.T_base_tool
         if threaded and along > length - 0.008:
             if above_seat < 0.004:
@@ -187,16 +184,21 @@ class Expert:
             goal[:3, 3] -= goal[:3, 2] * (away + 0.02)
         return Intent(goal, OPEN, 'retreat')
 
-    def _grasp_pose(self, T_base_grasp: Array, symmetry: float) -> Array:
+    def _grasp_pose(self, T_base_grasp: Array) -> Array:
         """Return the tool pose for gripping at a frame.
 
-        Of the yaws at which the object looks the same it takes the one nearest to straight away
-        from the arm's base, where every arm has most room.
+        A frame that stands upright (a cube) says where, and looks the same a quarter turn further:
+        the tool comes in at ``grasp_pitch``, at the yaw nearest to straight away from the arm's
+        base, where every arm has most room. Any other frame is the tool pose itself.
         """
+        if T_base_grasp[2, 2] < 0.9:
+            return T_base_grasp
         yaw = math.atan2(T_base_grasp[1, 0], T_base_grasp[0, 0])
         azimuth = math.atan2(T_base_grasp[1, 3], T_base_grasp[0, 3])
-        yaw += symmetry * round((azimuth - yaw) / symmetry)
-        return pose(approach_rotation(yaw, self.config.grasp_pitch), T_base_grasp[:3, 3])
+        quarter = math.pi / 2
+        yaw += quarter * round((azimuth - yaw) / quarter)
+        return pose(approach_rotation(yaw, self.config.grasp_pitch),
+                    T_base_grasp[:3, 3] + [0.0, 0.0, _ABOVE_CENTRE])
 
     def _carry(self, T: Array, ring: Array, upright: Array | None, p_ring: Array,
                phase: str) -> Intent:

@@ -6,7 +6,6 @@ so wherever it appears.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import fields
@@ -24,6 +23,8 @@ from vla_ros.resources import share_file
 
 LABEL = 'scripted expert (privileged: reads object poses, looks at no image)'
 CUBES = ('red', 'green', 'blue', 'yellow')
+KINDS = ('insulator', 'cube')
+_PER_KIND = ('grasp_widths', 'lift_heights')
 INSTRUCTIONS = ('pick up the insulator', 'hang the insulator on the hook',
                 *(f'pick up the {colour} cube' for colour in CUBES))
 
@@ -81,8 +82,7 @@ class ScriptedPolicy:
             if task.startswith('hang'):
                 return self._expert.hang(scene)
             frame, kind = _target(task)
-            return self._expert.pick(scene, frame, kind, math.pi if kind == 'insulator'
-                                     else math.pi / 2)
+            return self._expert.pick(scene, frame, kind)
         except KeyError as error:
             raise InputError(f'the scripted policy needs the pose of {error.args[0]!r} (topic '
                              f'sim/objects); it has {", ".join(sorted(scene.frames)) or "none"}'
@@ -115,13 +115,13 @@ def load_scripted(config: str | Path | None = None, **overrides: Any) -> Scripte
     missing = sorted(expected - set(values))
     if missing:
         raise ConfigError(f'{path}: missing {", ".join(missing)}', file=str(path))
-    for key in expected - {'grasp_widths'}:
+    for key in expected - set(_PER_KIND):
         _check_positive(path, key, values[key])
-    if not isinstance(values['grasp_widths'], Mapping):
-        raise ConfigError(f'{path}: grasp_widths: expected object: metres, '
-                          f'found {values["grasp_widths"]!r}')
-    for kind in ('insulator', 'cube'):
-        _check_positive(path, f'grasp_widths.{kind}', values['grasp_widths'].get(kind))
+    for key in _PER_KIND:
+        if not isinstance(values[key], Mapping):
+            raise ConfigError(f'{path}: {key}: expected object: metres, found {values[key]!r}')
+        for kind in KINDS:
+            _check_positive(path, f'{key}.{kind}', values[key].get(kind))
     if not isinstance(values['horizon'], int):
         raise ConfigError(f'{path}: horizon must be a whole number, found {values["horizon"]!r}')
     dt, horizon = values.pop('dt'), values.pop('horizon')

@@ -146,9 +146,8 @@ def _find_urdf(top: Section) -> Path:
     try:
         return share_file('urdf', name)
     except ConfigError as error:
-        raise top.error(
-            'urdf', f'a file beside the profile or one of {share_names("urdf", ".urdf")}', name
-        ) from error
+        ours = ', '.join(f'{ours}.urdf' for ours in share_names('urdf', '.urdf'))
+        raise top.error('urdf', f'a file beside the profile, or one of: {ours}', name) from error
 
 
 def _joints(section: Section) -> Joints:
@@ -222,16 +221,16 @@ def _check_against_urdf(top: Section, profile: RobotProfile, urdf: UrdfOutline) 
             raise top.error(key, f'a link of {name} ({", ".join(sorted(urdf.links))})', frame)
     joints, gripper = profile.joints, profile.gripper
     ranges = {
-        name: ('joints', lower, upper)
-        for name, lower, upper in zip(joints.names, joints.lower, joints.upper, strict=True)
+        joint: ('joints', lower, upper)
+        for joint, lower, upper in zip(joints.names, joints.lower, joints.upper, strict=True)
     }
     for finger, factor in gripper.fingers.items():
-        ends = sorted((factor * gripper.closed, factor * gripper.open))
-        ranges[finger] = ('gripper', *ends)
+        lower, upper = sorted((factor * gripper.closed, factor * gripper.open))
+        ranges[finger] = ('gripper', lower, upper)
     for joint, (key, lower, upper) in ranges.items():
         found = urdf.joints.get(joint)
         if found is None or found.kind == 'fixed':
-            moving = sorted(name for name, item in urdf.joints.items() if item.kind != 'fixed')
+            moving = sorted(other for other, item in urdf.joints.items() if item.kind != 'fixed')
             raise top.error(key, f'joints that move in {name} ({", ".join(moving)})', joint)
         tolerance = 1e-9
         if not (found.lower - tolerance <= lower and upper <= found.upper + tolerance):

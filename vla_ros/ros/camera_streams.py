@@ -25,8 +25,8 @@ class CameraStreams:
     node : Node
         Publishes ``camera/<name>/image_raw``, ``…/compressed`` and ``camera/<name>/camera_info``.
     open_cameras : Callable[[], Any]
-        Makes the cameras (``names``, ``intrinsics(name)``, ``render(snapshot)``, ``close()``). It
-        is called in the thread that will render, because OpenGL contexts belong to a thread.
+        Makes the cameras (``names``, ``intrinsics(name)``, ``render(snapshot)``, ``close()``) and
+        draws once. It is called in the thread that will render, to which OpenGL is bound.
     jpeg_quality : int
         Quality of the compressed images in percent.
 

@@ -61,7 +61,8 @@ class Schedule:
         """Return whether an event is due; if so, the next one is the first after now."""
         if now_ns < self.due_ns:
             return False
-        self._count = int(now_ns / self._period_ns) + 1
+        # One ns more, for a period that is not whole and whose multiples are rounded down.
+        self._count = int((now_ns + 1) / self._period_ns) + 1
         return True
 
 

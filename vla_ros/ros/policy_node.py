@@ -243,7 +243,6 @@ class PolicyNode(LifecycleNode):
         if self._description is None:
             return  # deactivated in the meantime
         self._chunks.publish(chunk_message(chunk, self._frame))
-        self._log.clear('inference')
         self._diagnostics.set(
             'inference', Level.OK, policy.spec.label, instruction=instruction,
             observe_ms=(observed - started) * 1e3, infer_ms=(inferred - observed) * 1e3,

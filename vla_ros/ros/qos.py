@@ -25,14 +25,10 @@ __all__ = [
     'JOINTS',
     'LATCHED',
     'OBJECTS',
-    'POLICY_LEASE_S',
     'PublisherEventCallbacks',
     'SubscriptionEventCallbacks',
     'policy_profile',
 ]
-
-POLICY_LEASE_S = 0.25
-"""Time after which a policy process that no longer answers counts as gone [s]."""
 
 
 def _profile(depth: int, *, reliable: bool = True, latched: bool = False) -> QoSProfile:
@@ -67,12 +63,12 @@ DIAGNOSTICS = _profile(10)
 """/diagnostics."""
 
 
-def policy_profile(lease_s: float = POLICY_LEASE_S) -> QoSProfile:
+def policy_profile(lease_s: float) -> QoSProfile:
     """Return the profile of the topic ``policy``: latched, and alive while its process is.
 
     A publisher whose process is killed or hangs loses liveliness after ``lease_s`` seconds; the
-    subscriber sees that in ``SubscriptionEventCallbacks(liveliness=…)`` as ``alive_count`` 0. Both
-    ends must ask for the same lease (a subscriber that asks for a shorter one is not connected).
+    subscriber sees that in ``SubscriptionEventCallbacks(liveliness=…)`` as ``alive_count`` 0. The
+    publisher must offer the same lease or a shorter one, or the two are not connected.
     """
     profile = _profile(1, latched=True)
     profile.liveliness = LivelinessPolicy.AUTOMATIC

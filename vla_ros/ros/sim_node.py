@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +16,7 @@ from std_srvs.srv import Trigger
 from visualization_msgs.msg import MarkerArray
 
 from vla_ros.core.errors import InputError
+from vla_ros.robots import load_profile
 from vla_ros.ros import qos
 from vla_ros.ros.camera_streams import CameraStreams
 from vla_ros.ros.context import run_node
@@ -48,8 +49,6 @@ class SimNode(Node):
     def __init__(self, context: Context, make_world: Callable[..., Any] | None = None,
                  make_cameras: Callable[..., Any] | None = None) -> None:
         super().__init__('sim_node', context=context)
-        from vla_ros.robots import load_profile
-
         self.params = params = NodeParameters(self, 'sim_node')
         self._profile = profile = load_profile(params.robot)
         self._names = (*profile.joints.names, profile.gripper.joint)
@@ -74,15 +73,15 @@ class SimNode(Node):
             Event(Schedule(params.clock_hz), self._publish_clock),
         ], lambda: self.params.real_time_factor, self._on_error)
 
-        self._reader = JointStateReader(self._names, self.resolve_topic_name(
-            profile.topics.joint_command), exact=True)
-        self.create_subscription(JointState, profile.topics.joint_command, self._on_command,
-                                 qos.COMMAND)
+        topic = profile.topics.joint_command
+        self._arm_and_gripper = JointStateReader(self._names, topic, exact=True)
+        self._arm = JointStateReader(profile.joints.names, topic, exact=True)
+        self._width = profile.gripper.open
+        self.create_subscription(JointState, topic, self._on_command, qos.COMMAND)
         self.create_service(Trigger, '~/reset', self._on_reset,
                             callback_group=ReentrantCallbackGroup())
         self._diagnostics = Diagnostics(self, hardware_id=f'{profile.name} (simulated)')
         self._diagnostics.add_source(self._report)
-        self._watch = threading.Event()
 
         self._cameras.start()
         self._runner.start()
@@ -113,15 +112,21 @@ class SimNode(Node):
                             wait=self.params.real_time_factor == 0.0)
 
     def _on_command(self, msg: JointState) -> None:
+        # A command without the gripper leaves it where it was told to be; one that lacks a joint of
+        # the arm is refused whole.
+        gripper = self._profile.gripper.joint in msg.name
         try:
-            position = self._reader.position(msg)
+            position = (self._arm_and_gripper if gripper else self._arm).position(msg)
         except InputError as error:
-            self._log.error(self._reader.topic, f'command refused: {error}')
+            self._log.error(self._arm.topic, f'command refused: {error}')
             return
-        self._runner.command(position[:-1], float(position[-1]))
+        if gripper:
+            self._width = float(position[-1])
+        self._runner.command(position[:len(self._arm.names)], self._width)
 
     def _on_reset(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         seed = self.params.seed
+        self._width = self._profile.gripper.open
         response.success = self._runner.reset(seed)
         response.message = (f'reset with seed {seed}' if response.success
                             else 'the simulation did not answer in time')
@@ -157,9 +162,13 @@ def _make_world(profile: Any, seed: int) -> Any:
 
 
 def _make_cameras(world: Any, width: int, height: int, backend: str) -> Any:
+    if backend != 'auto':
+        os.environ['MUJOCO_GL'] = backend  # read by MuJoCo, too
     from vla_ros.sim.camera import SimCameras
 
-    return SimCameras(world, width=width, height=height)
+    cameras = SimCameras(world, width=width, height=height)
+    cameras.render()  # open the context now, while an error can still stop the start
+    return cameras
 
 
 if __name__ == '__main__':

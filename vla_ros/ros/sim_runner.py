@@ -12,7 +12,7 @@ import numpy as np
 
 from vla_ros.ros.pacing import Pacer, RateWindow, Schedule
 
-_WINDOW_S = 3.0
+_WINDOW_NS = 3e9
 
 
 @dataclass
@@ -35,8 +35,8 @@ class Event:
 class SimRunner:
     """Owns a ``SimWorld``: it alone steps, resets and reads it, all in one thread.
 
-    Simulated time never goes back: after a reset it goes on from where it was, because a clock that
-    jumps back makes every node on it drop its state.
+    Simulated time never goes back, not even at a reset: that would make every node that follows the
+    clock drop its state.
 
     Parameters
     ----------
@@ -61,10 +61,8 @@ class SimRunner:
         self._command: tuple[np.ndarray, float] | None = None
         self._reset: tuple[int, threading.Event] | None = None
         self._stop = threading.Event()
-        self._offset_ns = 0
-        self._timestep_ns = self._measure_timestep()
         self._pacer = Pacer()
-        self._rtf = RateWindow(_WINDOW_S)
+        self._rtf = RateWindow(_WINDOW_NS)
         self._thread = threading.Thread(target=self._run, name='physics', daemon=True)
 
     def start(self) -> None:
@@ -110,34 +108,26 @@ class SimRunner:
             reset, self._reset = self._reset, None
         if reset is not None:
             seed, done = reset
-            now_ns = self._now_ns()
             self._world.reset(seed)
-            self._offset_ns = now_ns - self._world.time_ns
+            with self._lock:
+                self._rtf.clear()  # placing the objects takes real time, but no simulated time
             done.set()
         elif command is not None:
             self._world.command(*command)
 
     def _advance(self) -> None:
-        now_ns = self._now_ns()
+        now_ns = self._world.time_ns
         due_ns = min(event.schedule.due_ns for event in self._events)
-        self._world.step(max(1, -(-(due_ns - now_ns) // self._timestep_ns)))
-        now_ns = self._now_ns()
+        self._world.step(max(1, -(-(due_ns - now_ns) // self._world.timestep_ns)))
+        now_ns = self._world.time_ns
         for event in self._events:
             if event.schedule.take(now_ns):
                 event.action(now_ns)
 
     def _pace(self) -> None:
-        sim_ns, wall_ns = self._now_ns(), time.monotonic_ns()
+        sim_ns, wall_ns = self._world.time_ns, time.monotonic_ns()
         with self._lock:
             self._rtf.add(wall_ns, sim_ns)
         wait_ns = self._pacer.wait_ns(sim_ns, wall_ns, self._factor())
         if wait_ns > 0:
             self._stop.wait(wait_ns / 1e9)
-
-    def _now_ns(self) -> int:
-        return int(self._world.time_ns) + self._offset_ns
-
-    def _measure_timestep(self) -> int:
-        before = self._world.time_ns
-        self._world.step(1)
-        return int(self._world.time_ns - before)

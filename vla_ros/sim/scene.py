@@ -13,7 +13,7 @@ import numpy as np
 
 from vla_ros.core.errors import ConfigError, DependencyError
 from vla_ros.sim.look import add_look
-from vla_ros.sim.settings import Layout, PhysicsSettings, SceneSettings
+from vla_ros.sim.settings import Contact, Layout, PhysicsSettings, SceneSettings
 
 try:
     import mujoco
@@ -53,10 +53,10 @@ def build_spec(robot: SimRobot, layout: Layout, scene: SceneSettings,
     add_look(spec, scene)
     _prepare_arm(spec, robot, physics)
     _add_table(spec, scene)
-    _add_insulator(spec, scene)
-    _add_hook(spec, layout, scene)
+    _add_insulator(spec, scene, physics.contact)
+    _add_hook(spec, layout, scene, physics.contact)
     for colour, rgb in scene.cubes.colours.items():
-        _add_cube(spec, scene, f'cube_{colour}', rgb)
+        _add_cube(spec, scene, physics.contact, f'cube_{colour}', rgb)
     _add_cameras(spec, layout)
     return spec
 
@@ -68,7 +68,6 @@ def _set_options(spec: Any, physics: PhysicsSettings) -> None:
     option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
     option.iterations = int(physics.solver.iterations)
     option.impratio = physics.solver.impratio
-    option.noslip_iterations = int(physics.solver.noslip_iterations)
 
 
 def _prepare_arm(spec: Any, robot: SimRobot, physics: PhysicsSettings) -> None:
@@ -87,8 +86,9 @@ def _prepare_arm(spec: Any, robot: SimRobot, physics: PhysicsSettings) -> None:
             _set(geom, _ARM)
             if finger:
                 contact = physics.contact
-                _rub(geom, contact.finger_friction, physics, torsional=contact.finger_torsional)
+                _rub(geom, contact.finger_friction, contact.finger_torsional, contact.rolling)
                 geom.priority = 1  # what a pad holds does not change how the pad grips
+                geom.solref = [contact.finger_time, 1.0]
     for name in (*arm_joints, *fingers):
         joint = spec.joint(name)
         if joint is None:
@@ -133,7 +133,7 @@ def _add_table(spec: Any, scene: SceneSettings) -> None:
     _set(floor, _WORLD)
 
 
-def _add_insulator(spec: Any, scene: SceneSettings) -> None:
+def _add_insulator(spec: Any, scene: SceneSettings, contact: Contact) -> None:
     """Foot at the body's origin, z up, the ring's hole along x."""
     size = scene.insulator
     body = spec.worldbody.add_body(name='insulator')
@@ -156,12 +156,12 @@ def _add_insulator(spec: Any, scene: SceneSettings) -> None:
     for height in size.shed_heights[1:]:
         solids.append(([inner, inner, half_shed], [0, 0, height]))
     for half, position in solids:
-        _rub_object(_solid(body, _GEOM.mjGEOM_BOX, half, position), size.friction)
+        _rub(_solid(body, _GEOM.mjGEOM_BOX, half, position), size.friction, contact.torsional, contact.rolling)
     cap_half = (size.cap_upper - size.cap_lower) / 2
     cap = _solid(body, _GEOM.mjGEOM_BOX, [size.cap_width / 2, size.cap_width / 2, cap_half],
                  [0, 0, size.cap_lower + cap_half], material='steel')
     cap.group = VISUAL_GROUP
-    _rub_object(cap, size.friction)
+    _rub(cap, size.friction, contact.torsional, contact.rolling)
     ring_radius = size.ring_inner_radius + size.ring_tube_radius
     neck = size.ring_height - ring_radius
     if neck > size.cap_upper:
@@ -176,11 +176,11 @@ def _add_insulator(spec: Any, scene: SceneSettings) -> None:
                          material='steel')
         segment.fromto = [*start, *end]
         segment.group = VISUAL_GROUP
-        _rub_object(segment, size.friction)
+        _rub(segment, size.friction, contact.torsional, contact.rolling)
     body.add_site(name='insulator_ring', pos=[0, 0, size.ring_height], group=5)
 
 
-def _add_hook(spec: Any, layout: Layout, scene: SceneSettings) -> None:
+def _add_hook(spec: Any, layout: Layout, scene: SceneSettings, contact: Contact) -> None:
     """Put the hook's origin at the ring's seat; a mocap body, so that a reset can place it."""
     size, ring = scene.hook, scene.insulator
     seat = layout.hook.position
@@ -195,7 +195,7 @@ def _add_hook(spec: Any, layout: Layout, scene: SceneSettings) -> None:
         part = _solid(body, _GEOM.mjGEOM_CAPSULE, [radius, 0, 0], None, material='steel')
         part.fromto = [*start, *end]
         part.group = VISUAL_GROUP
-        _rub_object(part, size.friction)
+        _rub(part, size.friction, contact.torsional, contact.rolling)
     # The pole goes on below the table top by as much as the hook can be raised.
     bottom = -(seat[2] + layout.hook.spread[2])
     top = axis + 0.02
@@ -211,13 +211,14 @@ def _add_hook(spec: Any, layout: Layout, scene: SceneSettings) -> None:
                   pos=[-size.tip_distance - size.peg_radius - size.tip_clearance, 0, axis])
 
 
-def _add_cube(spec: Any, scene: SceneSettings, name: str, rgb: tuple[float, ...]) -> None:
+def _add_cube(spec: Any, scene: SceneSettings, contact: Contact, name: str,
+              rgb: tuple[float, ...]) -> None:
     half = scene.cubes.width / 2
     body = spec.worldbody.add_body(name=name, pos=[0, 0, half])
     body.add_freejoint(name=name)
     cube = _solid(body, _GEOM.mjGEOM_BOX, [half] * 3, [0, 0, 0])
     cube.group, cube.mass, cube.rgba = VISUAL_GROUP, scene.cubes.mass, [*rgb, 1.0]
-    _rub_object(cube, scene.cubes.friction)
+    _rub(cube, scene.cubes.friction, contact.torsional, contact.rolling)
 
 
 def _add_cameras(spec: Any, layout: Layout) -> None:
@@ -268,14 +269,9 @@ def _visual(body: Any, kind: Any, size: Any, pos: Any, material: str) -> Any:
     return geom
 
 
-def _rub_object(geom: Any, friction: float) -> None:
-    geom.condim = 4
-    geom.friction[0] = friction
-
-
-def _rub(geom: Any, friction: float, physics: PhysicsSettings, torsional: float) -> None:
+def _rub(geom: Any, sliding: float, torsional: float, rolling: float) -> None:
     geom.condim = 6
-    geom.friction = [friction, torsional, physics.contact.rolling]
+    geom.friction = [sliding, torsional, rolling]
 
 
 def _set(geom: Any, bits: dict[str, int]) -> None:

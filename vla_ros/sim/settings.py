@@ -100,7 +100,6 @@ class Solver:
 
     iterations: float
     impratio: float
-    noslip_iterations: float
 
 
 @dataclass(frozen=True)
@@ -111,6 +110,7 @@ class Contact:
     rolling: float
     finger_friction: float
     finger_torsional: float
+    finger_time: float
 
 
 @dataclass(frozen=True)

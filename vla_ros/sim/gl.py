@@ -10,7 +10,7 @@ import importlib
 import os
 import subprocess
 import sys
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from vla_ros.core.errors import DependencyError, unknown_choice
@@ -36,7 +36,7 @@ os._exit(0)  # some drivers crash when they are unloaded
 """
 
 
-@lru_cache(maxsize=None)
+@cache
 def choose_backend() -> str:
     """Return ``'egl'`` or ``'osmesa'``: what ``MUJOCO_GL`` says, else the first one that works.
 

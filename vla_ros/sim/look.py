@@ -31,14 +31,17 @@ def add_look(spec: Any, scene: SceneSettings) -> None:
     _material(spec, 'porcelain', rgb=colours['porcelain'], specular=0.9, shininess=0.8)
     _material(spec, 'steel', rgb=colours['steel'], specular=0.7, shininess=0.6)
     _material(spec, 'dark', rgb=(0.16, 0.17, 0.19), specular=0.3)
-    _light(spec, (0.9, -0.9, 2.0), (-0.35, 0.55, -1.0), 0.65, shadow=True)
+    _light(spec, (0.9, -0.9, 2.0), (-0.35, 0.55, -1.0), 0.58, shadow=True)
     _light(spec, (-0.8, 1.2, 1.8), (0.6, -0.6, -1.0), 0.25, shadow=False)
     visual = spec.visual
     visual.headlight.ambient = [0.32, 0.32, 0.32]
     visual.headlight.diffuse = [0.18, 0.18, 0.18]
     visual.headlight.specular = [0.0, 0.0, 0.0]
-    visual.quality.shadowsize = 1024
-    visual.quality.offsamples = 2
+    quality = scene.quality
+    visual.quality.shadowsize = int(quality.shadow_size)
+    visual.quality.offsamples = int(quality.samples)
+    visual.quality.numslices = int(quality.slices)
+    visual.quality.numstacks = int(quality.stacks)
     visual.map.znear = 0.01
     visual.map.zfar = 20.0
     spec.stat.extent = 1.0
@@ -74,4 +77,4 @@ def _wood(light: np.ndarray, dark: np.ndarray) -> np.ndarray:
     grain = 0.5 + 0.5 * np.sin(2 * np.pi * 5 * (across - plank + bend) + phase)
     mix = np.clip(0.55 * shade + 0.3 * grain + rng.normal(0.0, 0.06, (size, size)), 0, 1)
     mix = np.where(across - plank < 0.035, 1.6, mix)[..., None]  # the gap between two planks
-    return (255 * np.clip(light + mix * (dark - light), 0, 1)).astype(np.uint8)
+    return np.asarray(255 * np.clip(light + mix * (dark - light), 0, 1), dtype=np.uint8)

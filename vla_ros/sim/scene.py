@@ -7,6 +7,7 @@ The URDF is the only source of kinematics; everything else comes from ``config/s
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -156,7 +157,8 @@ def _add_insulator(spec: Any, scene: SceneSettings, contact: Contact) -> None:
     for height in size.shed_heights[1:]:
         solids.append(([inner, inner, half_shed], [0, 0, height]))
     for half, position in solids:
-        _rub(_solid(body, _GEOM.mjGEOM_BOX, half, position), size.friction, contact.torsional, contact.rolling)
+        solid = _solid(body, _GEOM.mjGEOM_BOX, half, position)
+        _rub(solid, size.friction, contact.torsional, contact.rolling)
     cap_half = (size.cap_upper - size.cap_lower) / 2
     cap = _solid(body, _GEOM.mjGEOM_BOX, [size.cap_width / 2, size.cap_width / 2, cap_half],
                  [0, 0, size.cap_lower + cap_half], material='steel')
@@ -171,7 +173,7 @@ def _add_insulator(spec: Any, scene: SceneSettings, contact: Contact) -> None:
     angles = np.linspace(0.0, 2 * math.pi, _RING_SEGMENTS + 1)
     points = np.stack([np.zeros_like(angles), ring_radius * np.sin(angles),
                        size.ring_height + ring_radius * np.cos(angles)], axis=1)
-    for start, end in zip(points[:-1], points[1:]):
+    for start, end in pairwise(points):
         segment = _solid(body, _GEOM.mjGEOM_CAPSULE, [size.ring_tube_radius, 0, 0], None,
                          material='steel')
         segment.fromto = [*start, *end]

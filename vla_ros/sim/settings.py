@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from functools import lru_cache
-from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from dataclasses import dataclass
+from functools import cache
 
-import yaml
-
-from vla_ros.core.errors import ConfigError
 from vla_ros.resources import share_file
-
-Numbers = tuple[float, ...]
-T = TypeVar('T')
+from vla_ros.sim.reader import Pair, Triple, build, read
 
 
 @dataclass(frozen=True)
 class Table:
     """A box whose top is z = 0 of the base frame [m]."""
 
-    lower: Numbers
-    upper: Numbers
+    lower: Pair
+    upper: Pair
     thickness: float
     height: float
     friction: float
@@ -37,7 +29,7 @@ class Insulator:
     core_radius: float
     shed_radius: float
     shed_thickness: float
-    shed_heights: Numbers
+    shed_heights: tuple[float, ...]
     cap_width: float
     cap_lower: float
     cap_upper: float
@@ -59,7 +51,7 @@ class Hook:
     tip_rise: float
     tip_clearance: float
     pole_radius: float
-    foot: Numbers
+    foot: Triple
     friction: float
 
 
@@ -70,7 +62,7 @@ class Cubes:
     width: float
     mass: float
     friction: float
-    colours: Mapping[str, Numbers]
+    colours: Mapping[str, Triple]
 
 
 @dataclass(frozen=True)
@@ -83,6 +75,16 @@ class Spacing:
 
 
 @dataclass(frozen=True)
+class Quality:
+    """Of the pictures: shadow map [pixels], samples per pixel, facets of round shapes."""
+
+    shadow_size: float
+    samples: float
+    slices: float
+    stacks: float
+
+
+@dataclass(frozen=True)
 class SceneSettings:
     """``config/sim/scene.yaml``."""
 
@@ -91,7 +93,8 @@ class SceneSettings:
     hook: Hook
     cubes: Cubes
     spacing: Spacing
-    colours: Mapping[str, Numbers]
+    colours: Mapping[str, Triple]
+    quality: Quality
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,7 @@ class PickCriteria:
     reach: float  # m
     width_tolerance: float  # m
     slip: float  # m
+    turn: float  # rad
 
 
 @dataclass(frozen=True)
@@ -177,8 +181,8 @@ class TaskSettings:
 class Spot:
     """A box on the table in which an object is placed, uniformly [m, rad]."""
 
-    center: Numbers
-    spread: Numbers
+    center: Pair
+    spread: Pair
     yaw_spread: float
 
 
@@ -186,24 +190,24 @@ class Spot:
 class CubeArea:
     """A box on the table in which the cubes are placed, uniformly [m]."""
 
-    center: Numbers
-    spread: Numbers
+    center: Pair
+    spread: Pair
 
 
 @dataclass(frozen=True)
 class HookPlace:
     """Where the ring's seat is, base frame [m]."""
 
-    position: Numbers
-    spread: Numbers
+    position: Triple
+    spread: Triple
 
 
 @dataclass(frozen=True)
 class FixedCamera:
     """A camera that looks from a point to another, base frame [m]; fovy in degrees."""
 
-    position: Numbers
-    target: Numbers
+    position: Triple
+    target: Triple
     fovy: float
 
 
@@ -212,8 +216,8 @@ class MountedCamera:
     """A camera fixed to a link; position and target in the link's frame [m]; fovy in degrees."""
 
     frame: str
-    position: Numbers
-    target: Numbers
+    position: Triple
+    target: Triple
     fovy: float
 
 
@@ -228,30 +232,22 @@ class Layout:
     wrist_camera: MountedCamera
 
 
-_LENGTHS = {
-    (Table, 'lower'): 2, (Table, 'upper'): 2, (Hook, 'foot'): 3, (Spot, 'center'): 2,
-    (Spot, 'spread'): 2, (CubeArea, 'center'): 2, (CubeArea, 'spread'): 2,
-    (HookPlace, 'position'): 3, (HookPlace, 'spread'): 3, (FixedCamera, 'position'): 3,
-    (FixedCamera, 'target'): 3, (MountedCamera, 'position'): 3, (MountedCamera, 'target'): 3,
-}
-
-
-@lru_cache(maxsize=None)
+@cache
 def scene_settings() -> SceneSettings:
     """Return ``config/sim/scene.yaml``."""
-    return _load('scene', SceneSettings)
+    return read(share_file('config', 'sim', 'scene.yaml'), SceneSettings)
 
 
-@lru_cache(maxsize=None)
+@cache
 def physics_settings() -> PhysicsSettings:
     """Return ``config/sim/physics.yaml``."""
-    return _load('physics', PhysicsSettings)
+    return read(share_file('config', 'sim', 'physics.yaml'), PhysicsSettings)
 
 
-@lru_cache(maxsize=None)
+@cache
 def task_settings() -> TaskSettings:
     """Return ``config/sim/tasks.yaml``."""
-    return _load('tasks', TaskSettings)
+    return read(share_file('config', 'sim', 'tasks.yaml'), TaskSettings)
 
 
 def read_layout(scene: object, path: object) -> Layout:
@@ -263,73 +259,4 @@ def read_layout(scene: object, path: object) -> Layout:
         A key is missing, unknown or badly typed; the message names ``path`` and the dotted key.
 
     """
-    return _build(Layout, scene, path, 'scene')
-
-
-def _load(name: str, kind: type[T]) -> T:
-    path: Path = share_file('config', 'sim', f'{name}.yaml')
-    try:
-        values = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except yaml.YAMLError as error:
-        raise ConfigError(f'{path}: not valid YAML: {error}', path=path) from error
-    return _build(kind, values, path, '')
-
-
-def _build(kind: type[T], values: object, path: object, key: str) -> T:
-    """Make dataclass ``kind`` of a mapping, every field present and nothing else."""
-    if not isinstance(values, Mapping):
-        raise _wrong(path, key, 'a mapping', values)
-    types = get_type_hints(kind)
-    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
-    for name in values:
-        if name not in names:
-            raise ConfigError(f'{path}: unknown key {_dotted(key, name)!r}. Keys here: '
-                              + ', '.join(names), path=path)
-    found: dict[str, Any] = {}
-    for name in names:
-        dotted = _dotted(key, name)
-        if name not in values:
-            raise ConfigError(f'{path}: missing key {dotted!r}', path=path, key=dotted)
-        found[name] = _value(kind, name, types[name], values[name], path, dotted)
-    return kind(**found)
-
-
-def _value(owner: type, name: str, kind: Any, value: object, path: object, key: str) -> Any:
-    if is_dataclass(kind):
-        return _build(kind, value, path, key)  # type: ignore[arg-type]
-    if kind is str:
-        if not isinstance(value, str) or not value:
-            raise _wrong(path, key, 'text', value)
-        return value
-    if kind is float:
-        if not _is_number(value):
-            raise _wrong(path, key, 'a finite number', value)
-        return float(value)  # type: ignore[arg-type]
-    if kind == Numbers:
-        return _numbers(value, _LENGTHS.get((owner, name)), path, key)
-    if not isinstance(value, Mapping) or not value:
-        raise _wrong(path, key, 'a mapping of names to r g b', value)
-    return {str(colour): _numbers(rgb, 3, path, _dotted(key, colour))
-            for colour, rgb in value.items()}
-
-
-def _numbers(value: object, length: int | None, path: object, key: str) -> Numbers:
-    what = f'a list of {length or "some"} finite numbers'
-    if not isinstance(value, (list, tuple)) or not all(_is_number(v) for v in value):
-        raise _wrong(path, key, what, value)
-    if not value or (length is not None and len(value) != length):
-        raise _wrong(path, key, what, value)
-    return tuple(float(v) for v in value)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _dotted(key: str, name: object) -> str:
-    return f'{key}.{name}' if key else str(name)
-
-
-def _wrong(path: object, key: str, expected: str, value: object) -> ConfigError:
-    return ConfigError(f'{path}: {key or "top"}: expected {expected}, found {value!r}',
-                       path=path, key=key, value=value)
+    return build(Layout, scene, path, 'scene')

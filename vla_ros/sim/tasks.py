@@ -6,6 +6,7 @@ and a recording are judged by the same code.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vla_ros.core.errors import InputError, unknown_choice
-from vla_ros.core.se3 import inverse, rotation_angle
+from vla_ros.core.se3 import inverse
 from vla_ros.sim.settings import scene_settings, task_settings
 
 if TYPE_CHECKING:
@@ -120,29 +121,38 @@ def evaluate(task: str, world: SimWorld) -> TaskState:
 
 
 class _Still:
-    """How long a pose has stayed within bounds of where it was throughout a window."""
+    """How long a pose has stayed near where it is now, looking back no further than a window."""
 
-    def __init__(self, seconds: float, movement: float, rotation: float | None) -> None:
+    def __init__(self, seconds: float, movement: float, rotation: float) -> None:
         self._window_ns = round(seconds * 1e9)
         self._movement, self._rotation = movement, rotation
-        self._poses: deque[tuple[int, np.ndarray]] = deque()
+        self._times: deque[int] = deque()
+        self._poses: deque[np.ndarray] = deque()
 
     def clear(self) -> None:
+        self._times.clear()
         self._poses.clear()
 
     def update(self, time_ns: int, T: np.ndarray) -> float:
-        """Return the seconds for which ``T`` has stayed close to what it is now."""
-        self._poses.append((time_ns, T.copy()))
-        while len(self._poses) > 2 and self._poses[1][0] <= time_ns - self._window_ns:
-            self._poses.popleft()
-        while not self._close(self._poses[0][1], T):
-            self._poses.popleft()
-        return (time_ns - self._poses[0][0]) * 1e-9
+        """Return for how long every pose until now was close to ``T`` [s], at most the window."""
+        self._times.append(time_ns)
+        self._poses.append(T.copy())
+        while len(self._times) > 2 and self._times[1] <= time_ns - self._window_ns:
+            self._drop(1)
+        poses = np.array(self._poses)
+        moved = np.linalg.norm(poses[:, :3, 3] - T[:3, 3], axis=1)
+        # |A - B| (Frobenius) of two rotations is 2 sqrt(2) sin(angle / 2).
+        chord = np.linalg.norm(poses[:, :3, :3] - T[:3, :3], axis=(1, 2)) / (2 * math.sqrt(2))
+        close = (moved <= self._movement) & (chord <= math.sin(self._rotation / 2))
+        far = np.flatnonzero(~close)
+        if len(far):
+            self._drop(int(far[-1]) + 1)
+        return (time_ns - self._times[0]) * 1e-9 if self._times else 0.0
 
-    def _close(self, A: np.ndarray, B: np.ndarray) -> bool:
-        near = float(np.linalg.norm(A[:3, 3] - B[:3, 3])) <= self._movement
-        return near and (self._rotation is None
-                         or rotation_angle(A[:3, :3], B[:3, :3]) <= self._rotation)
+    def _drop(self, count: int) -> None:
+        for _ in range(count):
+            self._times.popleft()
+            self._poses.popleft()
 
 
 class _Pick:
@@ -157,7 +167,7 @@ class _Pick:
         self._rest = 0.0 if insulator else scene.cubes.width / 2
         self._width = scene.insulator.cap_width if insulator else scene.cubes.width
         self.needs = tuple(dict.fromkeys((name, self._grasp, 'tcp')))
-        self._still = _Still(self._criteria.held, self._criteria.slip, None)
+        self._still = _Still(self._criteria.held, self._criteria.slip, self._criteria.turn)
 
     def update(self, time_ns: int, frames: Mapping[str, np.ndarray], width: float) -> TaskState:
         criteria, T_tool_object = self._criteria, inverse(frames['tcp']) @ frames[self._name]
@@ -222,5 +232,5 @@ class _Hang:
                     f'{"in front of" if along < 0 else "behind"} its seat')
         miss = float(np.linalg.norm(crossing - center))
         if not miss <= ring.ring_inner_radius:
-            return f'the peg passes {100 * miss:.1f} cm from the ring\'s centre'
+            return f"the peg passes {100 * miss:.1f} cm from the ring's centre"
         return ''

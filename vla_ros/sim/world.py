@@ -135,17 +135,17 @@ class SimWorld:
     @property
     def joint_position(self) -> np.ndarray:
         """(n,) measured joint positions [rad]."""
-        return self.data.qpos[self._arm_qpos].copy()
+        return np.array(self.data.qpos[self._arm_qpos])
 
     @property
     def joint_velocity(self) -> np.ndarray:
         """(n,) measured joint velocities [rad/s]."""
-        return self.data.qvel[self._arm_dof].copy()
+        return np.array(self.data.qvel[self._arm_dof])
 
     @property
     def joint_effort(self) -> np.ndarray:
         """(n,) efforts of the motors, holding the arm up included [N m]."""
-        return self.data.qfrc_actuator[self._arm_dof].copy()
+        return np.array(self.data.qfrc_actuator[self._arm_dof])
 
     @property
     def gripper_width(self) -> float:
@@ -238,7 +238,7 @@ class SimWorld:
         self._put('insulator', placement.insulator, 0.0, placement.insulator_yaw)
         half = self.settings.cubes.width / 2
         for colour, spot, yaw in zip(self.settings.cubes.colours, placement.cubes,
-                                     placement.cube_yaws):
+                                     placement.cube_yaws, strict=True):
             self._put(f'cube_{colour}', spot, half, yaw)
         for name, height in (('hook', placement.hook[2]), ('stand', 0.0)):
             mocap = self.model.body_mocapid[self.model.body(name).id]

@@ -128,15 +128,15 @@ class ObservationBuffer:
 
 def _sample_at(samples: deque[tuple[int, Any]], stamp: int, interpolate: bool) -> tuple[int, Any]:
     """Return (stamp, value) nearest to a time, or interpolated at it between its neighbours."""
-    before = after = None
-    for sample in reversed(samples):
-        if sample[0] <= stamp:
-            before = sample
-            break
-        after = sample
-    if before is None or after is None:
-        return before or after  # type: ignore[return-value]  # one of them is there
-    if interpolate:
-        fraction = (stamp - before[0]) / (after[0] - before[0])
-        return stamp, before[1] + fraction * (after[1] - before[1])
-    return before if stamp - before[0] <= after[0] - stamp else after
+    after = samples[-1]
+    if after[0] <= stamp:
+        return after
+    for before in reversed(samples):
+        if before[0] > stamp:
+            after = before
+            continue
+        if interpolate:
+            fraction = (stamp - before[0]) / (after[0] - before[0])
+            return stamp, before[1] + fraction * (after[1] - before[1])
+        return before if stamp - before[0] <= after[0] - stamp else after
+    return after  # every sample is newer than the time

@@ -147,6 +147,10 @@ class ControlNode(Node):
     def _on_liveliness(self, event: Any) -> None:
         if event.alive_count == 0:
             self._inbox.append(lambda now_ns: self._pipeline.set_policy_alive(False, now_ns))
+        elif event.not_alive_count_change < 0 and self._description is not None:
+            # The same process is heard of again (it was frozen, or the machine was busy), so it
+            # will not say again what it is. A new process says so first; that counts as its start.
+            self._inbox.append(lambda now_ns: self._pipeline.set_policy_alive(True, now_ns))
 
     def _on_chunk(self, msg: JointTrajectory) -> None:
         policy = self._description

@@ -6,11 +6,11 @@ import math
 import threading
 from typing import Any
 
-import mujoco
 import numpy as np
 
 from vla_ros.core.errors import ConfigError, InvariantError, unknown_choice
 from vla_ros.core.se3 import pose
+from vla_ros.sim.engine import mujoco
 from vla_ros.sim.gl import choose_backend, make_context
 from vla_ros.sim.world import SimWorld, Snapshot
 

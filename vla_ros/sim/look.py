@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import mujoco
 import numpy as np
 
+from vla_ros.sim.engine import mujoco
 from vla_ros.sim.settings import SceneSettings
 
 _TEXTURE = mujoco.mjtTexture

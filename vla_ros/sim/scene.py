@@ -12,15 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vla_ros.core.errors import ConfigError, DependencyError
+from vla_ros.core.errors import ConfigError
+from vla_ros.sim.engine import mujoco
 from vla_ros.sim.look import add_look
 from vla_ros.sim.settings import Contact, Layout, PhysicsSettings, SceneSettings
-
-try:
-    import mujoco
-except ImportError as error:  # pragma: no cover - depends on the machine
-    raise DependencyError(
-        'the simulator needs MuJoCo: pip install mujoco (or install vla_ros[sim])') from error
 
 if TYPE_CHECKING:
     from vla_ros.sim.robot import SimRobot

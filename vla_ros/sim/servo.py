@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import mujoco
 import numpy as np
 
+from vla_ros.sim.engine import mujoco
 from vla_ros.sim.robot import SimRobot
 from vla_ros.sim.settings import PhysicsSettings
 

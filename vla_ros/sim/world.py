@@ -6,11 +6,11 @@ import math
 import threading
 from dataclasses import dataclass, replace
 
-import mujoco
 import numpy as np
 
 from vla_ros.core.errors import ConfigError, InputError
 from vla_ros.core.se3 import pose
+from vla_ros.sim.engine import mujoco
 from vla_ros.sim.placement import draw_placement
 from vla_ros.sim.robot import SimRobot
 from vla_ros.sim.scene import build_spec

@@ -17,7 +17,6 @@ import pytest
 collect_ignore_glob = ['test_*.py'] if importlib.util.find_spec('rclpy') is None else []
 
 _DOMAINS = 100  # above about 101, DDS ports collide with those that Linux hands out
-_locks = []
 
 
 def pytest_report_header() -> str:
@@ -31,14 +30,14 @@ def _claim_domain() -> int:
     """Return a domain that no other test session on this machine has, locked until we exit."""
     for i in range(_DOMAINS):
         domain = 1 + (os.getpid() + i) % _DOMAINS
-        lock = Path(gettempdir(), f'vla_ros_test_domain_{domain}').open('a')
+        lock = os.open(Path(gettempdir(), f'vla_ros_test_domain_{domain}'),
+                       os.O_CREAT | os.O_RDWR, 0o666)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            lock.close()
+            os.close(lock)
             continue
-        _locks.append(lock)
-        return domain
+        return domain  # the lock stays ours until this process ends
     raise RuntimeError('no ROS domain is free')
 
 

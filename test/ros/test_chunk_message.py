@@ -23,7 +23,8 @@ def chunk(horizon=8):
     return ActionChunk(12_345_678_901, DT, np.arange(horizon * 7.0).reshape(horizon, 7))
 
 
-@given(horizon=st.integers(1, 50), dt_ns=st.integers(1, 10**10), stamp_ns=st.integers(0, 2**31 * 10**9 - 1),
+@given(horizon=st.integers(1, 50), dt_ns=st.integers(1, 10**10),
+       stamp_ns=st.integers(0, 2**31 * 10**9 - 1),
        value=st.floats(allow_nan=False, allow_infinity=False))
 def test_chunk_survives_ros_bit_for_bit(horizon, dt_ns, stamp_ns, value):
     policy = PolicyDescription('p', 'P', ActionConvention(), dt_ns, horizon)

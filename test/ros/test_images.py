@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import contextlib
 
 import numpy as np
 import pytest
@@ -141,8 +142,8 @@ def test_image_survives_the_round_trip_with_its_header():
 
 
 def test_png_is_exact_and_jpeg_close():
-    smooth = np.dstack(np.meshgrid(np.arange(64), np.arange(48))
-                       + [np.full((48, 64), 90)]).astype(np.uint8) * 2
+    across, down = np.meshgrid(np.arange(0, 128, 2), np.arange(0, 96, 2))
+    smooth = np.dstack([across, down, np.full_like(across, 180)]).astype(np.uint8)
     png = compressed_from_rgb(smooth, 0, '', format='png')
     assert np.array_equal(rgb_from_compressed(png), smooth)
     jpeg = compressed_from_rgb(smooth, 0, '')
@@ -171,16 +172,14 @@ def test_content_that_is_no_picture_is_refused(msg, words):
     assert TOPIC in str(error.value)
 
 
-@given(data=st.binary(max_size=200), start=st.sampled_from([b'', b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n']))
+@given(data=st.binary(max_size=200),
+       start=st.sampled_from([b'', b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n']))
 @settings(deadline=None, max_examples=150)
 def test_any_bytes_are_a_picture_or_an_input_error(data, start):
-    try:
+    rgb = None
+    with contextlib.suppress(InputError):  # anything else is a crash of the node
         rgb = rgb_from_compressed(CompressedImage(data=array.array('B', start + data)), TOPIC)
-    except InputError as error:
-        assert TOPIC in str(error)
-    else:
-        assert rgb.dtype == np.uint8
-        assert rgb.shape[2] == 3
+    assert rgb is None or (rgb.dtype == np.uint8 and rgb.shape[2] == 3)
 
 
 @pytest.mark.parametrize('wrong', [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)),

@@ -1,4 +1,4 @@
-"""Joint states are read by name: order and extra joints do not matter, everything else is refused."""
+"""Joint states are read by name: order and extra joints do not matter, all else is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A crude expert without a policy or a control loop: straight lines, solved by inverse kinematics."""
+"""A crude expert with no policy and no control loop: straight lines, inverse kinematics."""
 
 from __future__ import annotations
 

@@ -49,6 +49,7 @@ class CameraStreams:
         self._published = 0
         self._dropped = 0
         self._rate = RateWindow(_WINDOW_S)
+        self._outputs: list[_Output] = []
         self._thread = threading.Thread(target=self._run, name='cameras', daemon=True)
 
     def start(self) -> None:
@@ -101,8 +102,9 @@ class CameraStreams:
             self._fail(error)
             return
         try:
-            outputs = [_Output(self._node, name, cameras.intrinsics(name), self._jpeg_quality)
-                       for name in cameras.names]
+            self._outputs = [
+                _Output(self._node, name, cameras.intrinsics(name), self._jpeg_quality)
+                for name in cameras.names]
             with self._changed:
                 self._ready = True
                 self._changed.notify_all()
@@ -116,7 +118,7 @@ class CameraStreams:
                     self._pending = None
                     self._changed.notify_all()
                 images = cameras.render(snapshot)
-                for output in outputs:
+                for output in self._outputs:
                     output.publish(images[output.name], stamp_ns)
                 with self._changed:
                     self._published += 1

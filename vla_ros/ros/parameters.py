@@ -58,8 +58,7 @@ class NodeParameters:
         for name, spec in self._specs.items():
             # The value has been taken from the overrides above, where it could be checked with an
             # error that names the unit and the range, before rclpy complains in its own words.
-            node.declare_parameter(name, _ros_value(spec, checked[name]), _descriptor(spec),
-                                   ignore_override=True)
+            node.declare_parameter(name, checked[name], _descriptor(spec), ignore_override=True)
         self._values.update(checked)
         node.add_on_set_parameters_callback(self._on_set)
 
@@ -138,12 +137,3 @@ def _descriptor(spec: ParameterSpec) -> ParameterDescriptor:
         elif spec.type == 'int':
             descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high))]
     return descriptor
-
-
-def _ros_value(spec: ParameterSpec, value: Any) -> Any:
-    # An empty list has no type of its own in rclpy.
-    if spec.type.endswith('list') and not value:
-        kind = (Parameter.Type.STRING_ARRAY if spec.type == 'string list'
-                else Parameter.Type.DOUBLE_ARRAY)
-        return Parameter(spec.name, kind, []).value
-    return value

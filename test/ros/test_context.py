@@ -50,7 +50,7 @@ def start(repo_root):
         script = SCRIPT.format(init=init, timer=timer, shutdown=shutdown)
         processes.append(subprocess.Popen(
             [sys.executable, '-c', textwrap.dedent(script), *args], text=True, cwd=repo_root,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env={**os.environ, 'PYTHONPATH': os.pathsep.join([str(repo_root), *sys.path])}))
         return processes[-1]
 
@@ -65,10 +65,19 @@ def test_signal_runs_the_shutdown_hook_while_callbacks_still_run(start, number):
     process = start(init="say('up')")
     assert process.stdout.readline() == 'up\n'
     process.send_signal(number)
-    process.send_signal(number)  # the terminal and the launcher both pass Ctrl-C on
     out, err = process.communicate(timeout=30)
     assert out == 'braking\nat rest True\n'
     assert (process.returncode, err) == (0, '')
+
+
+def test_ctrl_c_that_arrives_twice_does_not_cut_the_stop_short(start):
+    process = start(init="say('up')", shutdown="say('braking'); sys.stdin.readline(); say('at rest')")
+    assert process.stdout.readline() == 'up\n'
+    process.send_signal(signal.SIGINT)  # from the terminal
+    assert process.stdout.readline() == 'braking\n'
+    process.send_signal(signal.SIGINT)  # and from the launcher
+    out, _ = process.communicate('\n', timeout=30)
+    assert (out, process.returncode) == ('at rest\n', 0)
 
 
 def test_later_second_signal_ends_a_node_whose_shutdown_hangs(start):

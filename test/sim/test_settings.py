@@ -8,8 +8,8 @@ import yaml
 from vla_ros.core.errors import ConfigError
 from vla_ros.resources import share_file
 from vla_ros.robots import load_profile, robot_names
-from vla_ros.sim.reader import build, read
-from vla_ros.sim.settings import Layout, PhysicsSettings, SceneSettings, TaskSettings, read_layout
+from vla_ros.section import Section, build
+from vla_ros.sim.settings import PhysicsSettings, SceneSettings, TaskSettings, read_layout
 
 KINDS = {'scene': SceneSettings, 'physics': PhysicsSettings, 'tasks': TaskSettings}
 
@@ -40,7 +40,7 @@ def test_every_key_of_a_file_is_needed_and_named_when_missing(name, tmp_path):
         file = tmp_path / f'{name}.yaml'
         file.write_text(yaml.safe_dump(removed(values, path)))
         with pytest.raises(ConfigError, match='missing key') as caught:
-            read(file, KINDS[name])
+            build(KINDS[name], Section.open(file))
         assert str(file) in str(caught.value)
         assert '.'.join(path) in str(caught.value)
 
@@ -69,7 +69,7 @@ def test_an_odd_layout_names_file_and_key(key, value, expected):
         inner = inner[name]
     inner[last] = value
     with pytest.raises(ConfigError, match=expected) as caught:
-        build(Layout, scene, 'my_robot.yaml', 'scene')
+        read_layout(scene, 'my_robot.yaml')
     assert f'my_robot.yaml: {"unknown key " if "unknown" in expected else ""}' in str(caught.value)
     assert f'scene.{key}' in str(caught.value)
 
@@ -78,7 +78,7 @@ def test_a_file_that_is_not_yaml_is_named(tmp_path):
     path = tmp_path / 'scene.yaml'
     path.write_text('table: [')
     with pytest.raises(ConfigError, match=r'scene\.yaml: not valid YAML'):
-        read(path, SceneSettings)
+        Section.open(path)
 
 
 def test_a_scene_without_room_for_the_objects_is_refused():

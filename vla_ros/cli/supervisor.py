@@ -101,7 +101,11 @@ class Supervisor:
                     process.wait()
 
     def __enter__(self) -> Supervisor:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()  # what did start must not be left behind
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,

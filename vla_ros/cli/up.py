@@ -36,14 +36,16 @@ def run(args: argparse.Namespace) -> int:
     """Start the graph and wait; return 0 after Ctrl-C, 1 when a required process ended."""
     supervisor = Supervisor(Bringup.from_arguments(parse(args.arguments)).processes())
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    # SIGHUP: the terminal was closed. The nodes are in sessions of their own and would go on.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     with supervisor:
         while not stop.wait(0.1):
-            for ended in supervisor.poll():
-                print(f'vla-ros up: {ended}', file=sys.stderr, flush=True)
-                if ended.required:
-                    print('vla-ros up: stopping the rest', file=sys.stderr, flush=True)
-                    return 1
+            ended = supervisor.poll()
+            for process in ended:
+                print(f'vla-ros up: {process}', file=sys.stderr, flush=True)
+            if any(process.required for process in ended):
+                print('vla-ros up: stopping the rest', file=sys.stderr, flush=True)
+                return 1
         print('vla-ros up: stopping the arm, then every process', file=sys.stderr, flush=True)
     return 0

@@ -21,6 +21,7 @@ from vla_ros.core.se3 import (
     rotation_from_vector,
     vector_from_rotation,
 )
+from vla_ros.section import Positive
 
 Array = NDArray[np.float64]
 
@@ -32,19 +33,27 @@ _SLIP = 0.025  # m between tool frame and grasp frame; more is not gripped any m
 
 
 @dataclass(frozen=True)
+class PerKind:
+    """One number [m] for each kind of object."""
+
+    insulator: Positive
+    cube: Positive
+
+
+@dataclass(frozen=True)
 class ExpertConfig:
     """Speeds and distances, see ``config/policies/scripted.yaml`` for units and defaults."""
 
-    grasp_pitch: float
-    max_speed: float
-    max_rotation_speed: float
-    gain: float
-    approach_distance: float
-    retreat_distance: float
-    lift_heights: Mapping[str, float]
-    gripper_open: float
-    gripper_speed: float
-    grasp_widths: Mapping[str, float]
+    grasp_pitch: Positive
+    max_speed: Positive
+    max_rotation_speed: Positive
+    gain: Positive
+    approach_distance: Positive
+    retreat_distance: Positive
+    lift_heights: PerKind
+    gripper_open: Positive
+    gripper_speed: Positive
+    grasp_widths: PerKind
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,10 +97,10 @@ class Expert:
         T_grasp = self._grasp_pose(scene.frames[grasp_frame])
         if self.gripped(scene, grasp_frame, kind):
             goal = T.copy()
-            goal[2, 3] = max(self.config.lift_heights[kind], T[2, 3])
+            goal[2, 3] = max(getattr(self.config.lift_heights, kind), T[2, 3])
             return Intent(goal, CLOSED, 'lift')
         offset, turn = _distance(T, T_grasp)
-        width = self.config.grasp_widths[kind]
+        width = getattr(self.config.grasp_widths, kind)
         closing = width - 2 * _WIDTH_TOLERANCE <= scene.width < self.config.gripper_open - 0.008
         reached = offset < _GRASP_POSITION and turn < _GRASP_ROTATION
         if (reached and scene.width > width) or (closing and offset < 0.5 * _SLIP):
@@ -137,7 +146,7 @@ class Expert:
 
     def gripped(self, scene: Scene, grasp_frame: str, kind: str) -> bool:
         """Return whether the object is between the fingers and they touch it."""
-        width = self.config.grasp_widths[kind]
+        width = getattr(self.config.grasp_widths, kind)
         offset = scene.frames[grasp_frame][:3, 3] - scene.T_base_tool[:3, 3]
         return (abs(scene.width - width) <= _WIDTH_TOLERANCE
                 and float(np.linalg.norm(offset)) <= _SLIP)
@@ -166,7 +175,7 @@ class Expert:
             for name in frames:
                 if name.startswith(prefix):
                     frames[name] = motion @ frames[name]
-            floor = self.config.grasp_widths[kind]
+            floor = getattr(self.config.grasp_widths, kind)
         reach = self.config.gripper_speed * dt
         if gripper == OPEN:
             width = max(scene.width, min(scene.width + reach, self.config.gripper_open + 0.001))

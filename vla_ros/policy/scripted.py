@@ -7,24 +7,21 @@ so wherever it appears.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
-from vla_ros.core.errors import ConfigError, InputError
+from vla_ros.core.errors import InputError, unknown_choice
 from vla_ros.core.types import ActionChunk, Observation
 from vla_ros.policy.expert import Expert, ExpertConfig, Intent, Scene
 from vla_ros.policy.protocol import PolicySpec
 from vla_ros.resources import share_file
+from vla_ros.section import Positive, Section, build
 
 LABEL = 'scripted expert (privileged: reads object poses, looks at no image)'
 CUBES = ('red', 'green', 'blue', 'yellow')
-KINDS = ('insulator', 'cube')
-_PER_KIND = ('grasp_widths', 'lift_heights')
 INSTRUCTIONS = ('pick up the insulator', 'hang the insulator on the hook',
                 *(f'pick up the {colour} cube' for colour in CUBES))
 
@@ -93,45 +90,27 @@ class ScriptedPolicy:
         return frame if self._expert.gripped(scene, frame, kind) else None
 
 
+@dataclass(frozen=True)
+class _Settings(ExpertConfig):
+    dt: Positive
+    horizon: int
+
+
 def load_scripted(config: str | Path | None = None, **overrides: Any) -> ScriptedPolicy:
     """Return the scripted policy of a configuration file (default: the one that is shipped).
 
     ``overrides`` replace single values of the file.
     """
     path = Path(config) if config else share_file('config', 'policies', 'scripted.yaml')
-    try:
-        values = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f'{path}: cannot be read: {error}', file=str(path)) from error
-    if not isinstance(values, dict):
-        raise ConfigError(f'{path}: expected keys and values, found {values!r}')
-    expected = {'dt', 'horizon', *(f.name for f in fields(ExpertConfig))}
-    for source, keys in ((str(path), values), ('scripted policy options', overrides)):
-        unknown = sorted(set(keys) - expected)
-        if unknown:
-            raise ConfigError(f'{source}: unknown {", ".join(unknown)}. '
-                              f'Choices: {", ".join(sorted(expected))}')
-    values = {**values, **overrides}
-    missing = sorted(expected - set(values))
-    if missing:
-        raise ConfigError(f'{path}: missing {", ".join(missing)}', file=str(path))
-    for key in expected - set(_PER_KIND):
-        _check_positive(path, key, values[key])
-    for key in _PER_KIND:
-        if not isinstance(values[key], Mapping):
-            raise ConfigError(f'{path}: {key}: expected object: metres, found {values[key]!r}')
-        for kind in KINDS:
-            _check_positive(path, f'{key}.{kind}', values[key].get(kind))
-    if not isinstance(values['horizon'], int):
-        raise ConfigError(f'{path}: horizon must be a whole number, found {values["horizon"]!r}')
-    dt, horizon = values.pop('dt'), values.pop('horizon')
-    return ScriptedPolicy(ExpertConfig(**values), dt, horizon)
-
-
-def _check_positive(path: Path, key: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 < value < 1e6:
-        raise ConfigError(f'{path}: {key} must be a positive number, found {value!r}',
-                          file=str(path))
+    values = Section.open(path)
+    known = values.keys()
+    for name in overrides:
+        if name not in known:
+            raise unknown_choice('option of policy scripted', name, known)
+    settings = build(_Settings, values.replaced(overrides))
+    return ScriptedPolicy(ExpertConfig(**{f.name: getattr(settings, f.name)
+                                          for f in fields(ExpertConfig)}),
+                          settings.dt, settings.horizon)
 
 
 def _normalised(instruction: str) -> str:

@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from types import FrameType
+from typing import Any
 
 import rclpy
 from rclpy.context import Context
@@ -130,7 +131,7 @@ class _Spinner(threading.Thread):
         self.join()
 
 
-def _handle_signals(stop: threading.Event) -> dict[int, object]:
+def _handle_signals(stop: threading.Event) -> dict[int, Any]:
     if threading.current_thread() is not threading.main_thread():
         return {}  # a test that runs a node in a thread: signals are not ours to take
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
@@ -36,6 +37,7 @@ from vla_ros.ros.policy_description import PolicyDescription
 from vla_ros.ros.rate import Ticker
 from vla_ros.ros.stamps import to_ns
 
+_STILL_S = 0.5  # s of real time without a control tick that are worth a report
 _LEVELS = {Mode.AUTONOMOUS: Level.OK, Mode.HOLD: Level.WARN, Mode.STOPPED: Level.WARN}
 
 
@@ -59,7 +61,10 @@ class ControlNode(Node):
         self._ticker = Ticker(self.get_clock(), round(1e9 / p.rate_hz))
         self._late_ns: deque[int] = deque(maxlen=round(p.rate_hz))  # about the last second
         self._thread = threading.Thread(target=self._loop, name='control_loop', daemon=True)
+        self._shutting_down = False
         self._finished = threading.Event()
+        self._ticked = time.monotonic()
+        self._error: BaseException | None = None
 
         topics = self.profile.topics
         self._arm = JointStateReader(self.profile.joints.names, topics.joint_states)
@@ -81,22 +86,32 @@ class ControlNode(Node):
 
     def shutdown(self) -> None:
         """Brake, hold, and end the control loop; the executor must still be running."""
-        self._inbox.append(lambda now_ns: self._pipeline.stop('shutting down'))
+        self._inbox.append(self._brake_for_good)
         self._finished.wait(self.parameters.brake_timeout_s)
         self._ticker.stop()
         self._thread.join(timeout=1.0)
 
+    def _brake_for_good(self, now_ns: int) -> None:
+        self._pipeline.stop('shutting down')
+        self._shutting_down = True
+
     def _loop(self) -> None:
+        try:
+            self._run()
+        except BaseException as error:  # a control loop that ended must not look like one that runs
+            self._error = error
+        self._finished.set()
+
+    def _run(self) -> None:
         while (turn := self._ticker.wait()) is not None:
             self._late_ns.append(turn.error_ns)
             while self._inbox:
                 self._inbox.popleft()(turn.time_ns)
             tick = self._pipeline.step(turn.time_ns)
             self._send(tick)
-            self._tick = tick
+            self._tick, self._ticked = tick, time.monotonic()
             self._acted.update(a.split(' ', 1)[0] for a in tick.acted)
-            if (tick.mode is Mode.STOPPED and tick.reason == 'shutting down'
-                    and self._pipeline.at_rest):
+            if self._shutting_down and self._pipeline.at_rest:
                 self._finished.set()
 
     def _send(self, tick: Tick) -> None:
@@ -130,9 +145,18 @@ class ControlNode(Node):
         except InputError as error:
             self._complain('joint_states', str(error))
             return
-        self._diagnostics.set('joint_states', Level.OK, 'received')
         stamp = to_ns(msg.header.stamp)
-        self._inbox.append(lambda now_ns: self._pipeline.add_joint_state(stamp, q, width))
+        self._inbox.append(lambda now_ns: self._take_joints(stamp, q, width, now_ns))
+
+    def _take_joints(self, stamp_ns: int, q: Any, width: float | None, now_ns: int) -> None:
+        ahead = (stamp_ns - now_ns) * 1e-9
+        if ahead > self.parameters.joint_state_timeout_s:
+            # Taken, it would count as fresh until that time comes, whatever happens to the arm.
+            self._complain('joint_states', f'{self._arm.topic}: stamped {ahead:.2f} s in the '
+                                           'future; is there one clock?')
+            return
+        self._diagnostics.set('joint_states', Level.OK, 'received')
+        self._pipeline.add_joint_state(stamp_ns, q, width)
 
     def _on_policy(self, msg: String) -> None:
         try:
@@ -196,9 +220,15 @@ class ControlNode(Node):
         return response
 
     def _report(self) -> None:
-        tick = self._tick
+        if self._error is not None:  # raised on the executor's thread, where it ends the node
+            raise self._error
+        tick, silent = self._tick, time.monotonic() - self._ticked
+        if silent > _STILL_S:
+            self._diagnostics.set('mode', Level.ERROR,
+                                  f'no control tick for {silent:.1f} s, nothing is sent (is /clock '
+                                  'running?)')
+            return
         if tick is None:
-            self._diagnostics.set('mode', Level.WARN, 'no control tick yet (is /clock running?)')
             return
         self._diagnostics.set(
             'mode', _LEVELS[tick.mode],

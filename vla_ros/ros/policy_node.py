@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from rclpy.clock import Clock, ClockType
 from rclpy.context import Context
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CompressedImage, Image, JointState
@@ -37,7 +38,7 @@ from vla_ros.ros.joint_states import JointStateReader
 from vla_ros.ros.parameters import NodeParameters
 from vla_ros.ros.policy_description import PolicyDescription
 from vla_ros.ros.poses import frames_from_markers
-from vla_ros.ros.rate import Ticker
+from vla_ros.ros.rate import Tick, Ticker
 from vla_ros.ros.stamps import to_ns
 
 _STATE = 'joint_states'
@@ -56,13 +57,18 @@ class PolicyNode(LifecycleNode):
         self._instruction = p.instruction
         self._policy: Policy | None = None
         self._subscriptions_made: list[Any] = []
+        self._chunks: Any = None
         self._description: Any = None
+        self._waiting_since: float | None = None  # monotonic [s]; None: inferring, or not active
+        self._diagnostics.add_source(self._report)
         self._ticker: Ticker | None = None
         self._thread: threading.Thread | None = None
         if p.autostart:
             # Not here in the constructor: one that cannot configure must still be a node that
             # lives, says why, and can be configured again.
-            self._autostart = self.create_timer(0.01, self._start_by_itself)
+            # On the steady clock: loading a model need not wait for the first /clock.
+            self._autostart = self.create_timer(
+                0.01, self._start_by_itself, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _start_by_itself(self) -> None:
         self._autostart.cancel()
@@ -82,16 +88,20 @@ class PolicyNode(LifecycleNode):
             policy = load_policy(p.policy, **options)
             topics = self._camera_topics(policy)
             policy.warm_up()
-        except VlaRosError as error:
-            self.get_logger().error(f'cannot configure: {error}')
-            self._diagnostics.set('policy', Level.ERROR, str(error))
+            self._policy = policy
+            self._buffer = self._new_buffer(policy, topics)
+            self._chunks = self.create_publisher(JointTrajectory, 'action_chunk', qos.CHUNK)
+            self._frame = chunk_frame_id(policy.spec.convention, self._profile.base_frame,
+                                         self._profile.tool_frame)
+            self._subscribe(policy, topics)
+        except Exception as error:  # noqa: BLE001, rclpy would swallow it without a word
+            why = (str(error) if isinstance(error, VlaRosError)
+                   else f'{type(error).__name__}: {" ".join(str(error).split())}')
+            self.get_logger().error(f'cannot configure: {why}')
+            self.get_logger().debug(traceback.format_exc())
+            self._diagnostics.set('policy', Level.ERROR, why)
+            self._release()
             return TransitionCallbackReturn.FAILURE
-        self._policy = policy
-        self._buffer = self._new_buffer(policy, topics)
-        self._chunks = self.create_publisher(JointTrajectory, 'action_chunk', qos.CHUNK)
-        self._frame = chunk_frame_id(policy.spec.convention, self._profile.base_frame,
-                                     self._profile.tool_frame)
-        self._subscribe(policy, topics)
         self.get_logger().info(f'policy: {policy.spec.label}')
         self._diagnostics.set('policy', Level.OK, policy.spec.label)
         return super().on_configure(state)
@@ -146,8 +156,9 @@ class PolicyNode(LifecycleNode):
         for subscription in self._subscriptions_made:
             self.destroy_subscription(subscription)
         self._subscriptions_made.clear()
-        self.destroy_publisher(self._chunks)
-        self._policy = None
+        if self._chunks is not None:
+            self.destroy_publisher(self._chunks)
+        self._chunks = self._policy = None
 
     # Inputs
 
@@ -216,7 +227,7 @@ class PolicyNode(LifecycleNode):
     # Inference
 
     def _loop(self, ticker: Ticker, policy: Policy) -> None:
-        while (turn := ticker.wait()) is not None:
+        while (turn := self._wait(ticker)) is not None:
             try:
                 self._infer(policy, turn.time_ns)
             except InputError as error:
@@ -224,6 +235,19 @@ class PolicyNode(LifecycleNode):
             except Exception as error:  # noqa: BLE001, a policy is somebody's code; the node lives
                 self._no_chunk(f'{policy.spec.name} failed: {type(error).__name__}: {error}')
                 self.get_logger().debug(traceback.format_exc())
+
+    def _wait(self, ticker: Ticker) -> Tick | None:
+        self._waiting_since = time.monotonic()
+        try:
+            return ticker.wait()
+        finally:
+            self._waiting_since = None
+
+    def _report(self) -> None:
+        since = self._waiting_since
+        waited = 0.0 if since is None else time.monotonic() - since
+        if waited > 1.0 + 1.0 / self.parameters.inference_rate_hz:
+            self._no_chunk(f'time stands still since {waited:.1f} s (is /clock running?)')
 
     def _infer(self, policy: Policy, now_ns: int) -> None:
         instruction = self._instruction
@@ -240,9 +264,10 @@ class PolicyNode(LifecycleNode):
         observed = time.monotonic()
         chunk = policy.infer(observation)
         inferred = time.monotonic()
-        if self._description is None:
+        chunks = self._chunks
+        if self._description is None or chunks is None:
             return  # deactivated in the meantime
-        self._chunks.publish(chunk_message(chunk, self._frame))
+        chunks.publish(chunk_message(chunk, self._frame))
         self._diagnostics.set(
             'inference', Level.OK, policy.spec.label, instruction=instruction,
             observe_ms=(observed - started) * 1e3, infer_ms=(inferred - observed) * 1e3,
@@ -265,7 +290,9 @@ class PolicyNode(LifecycleNode):
         return Observation(moment.stamp_ns, instruction, images, state)
 
     def _no_chunk(self, why: str) -> None:
-        self._complain('inference', f'no chunk: {why}')
+        # Each input has its own line in the throttled log, or one would hide another.
+        self._log.error(why.split(':', 1)[0], f'no chunk: {why}')
+        self._diagnostics.set('inference', Level.ERROR, f'no chunk: {why}')
 
     def _complain(self, key: str, message: str) -> None:
         self._log.error(key, message)

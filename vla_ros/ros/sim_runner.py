@@ -81,7 +81,10 @@ class SimRunner:
             self._command = (q, width)
 
     def reset(self, seed: int, timeout_s: float = 5.0) -> bool:
-        """Put the world back to its start; returns whether that has been done in time."""
+        """Put the world back to its start; returns whether that has been done in time.
+
+        A command given before is forgotten, one given after counts.
+        """
         done = threading.Event()
         with self._lock:
             self._command = None
@@ -112,7 +115,7 @@ class SimRunner:
             with self._lock:
                 self._rtf.clear()  # placing the objects takes real time, but no simulated time
             done.set()
-        elif command is not None:
+        if command is not None:
             self._world.command(*command)
 
     def _advance(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from vla_ros.resources import share_file
-from vla_ros.sim.reader import Pair, Triple, build, read
+from vla_ros.section import Pair, Section, Triple, build
 
 
 @dataclass(frozen=True)
@@ -235,19 +235,19 @@ class Layout:
 @cache
 def scene_settings() -> SceneSettings:
     """Return ``config/sim/scene.yaml``."""
-    return read(share_file('config', 'sim', 'scene.yaml'), SceneSettings)
+    return build(SceneSettings, Section.open(share_file('config', 'sim', 'scene.yaml')))
 
 
 @cache
 def physics_settings() -> PhysicsSettings:
     """Return ``config/sim/physics.yaml``."""
-    return read(share_file('config', 'sim', 'physics.yaml'), PhysicsSettings)
+    return build(PhysicsSettings, Section.open(share_file('config', 'sim', 'physics.yaml')))
 
 
 @cache
 def task_settings() -> TaskSettings:
     """Return ``config/sim/tasks.yaml``."""
-    return read(share_file('config', 'sim', 'tasks.yaml'), TaskSettings)
+    return build(TaskSettings, Section.open(share_file('config', 'sim', 'tasks.yaml')))
 
 
 def read_layout(scene: object, path: object) -> Layout:
@@ -259,4 +259,4 @@ def read_layout(scene: object, path: object) -> Layout:
         A key is missing, unknown or badly typed; the message names ``path`` and the dotted key.
 
     """
-    return build(Layout, scene, path, 'scene')
+    return build(Layout, Section(path, 'scene', scene))

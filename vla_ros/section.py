@@ -1,17 +1,26 @@
-"""Reads a YAML mapping strictly: every key known, present and of its type, or a clear error."""
+"""Reads a YAML mapping strictly: every key known, present and of its type, or a clear error.
+
+:class:`Section` is read key by key; :func:`build` reads a whole one into a frozen dataclass.
+"""
 
 from __future__ import annotations
 
 import difflib
 import math
 from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NewType, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 import yaml
 
 from vla_ros.core.errors import ConfigError
+
+Pair = tuple[float, float]
+Triple = tuple[float, float, float]
+T = TypeVar('T')
+Positive = NewType('Positive', float)
 
 
 class Section:
@@ -87,19 +96,40 @@ class Section:
             raise self.error(key, expected, value)
         return float(value)
 
-    def numbers(self, key: str, length: int, positive: bool = False) -> np.ndarray:
-        """Return ``length`` finite numbers as a read-only float array ``(length,)``."""
+    def whole_number(self, key: str, least: int = 1) -> int:
+        """Return a whole number, at least ``least``."""
         value = self._get(key)
-        expected = f'a list of {length} finite numbers' + (' > 0' if positive else '')
+        if isinstance(value, bool) or not isinstance(value, int) or not value >= least:
+            raise self.error(key, f'a whole number >= {least}', value)
+        return value
+
+    def numbers(self, key: str, length: int | None, positive: bool = False) -> np.ndarray:
+        """Return ``length`` finite numbers as a read-only float array ``(length,)``.
+
+        ``length`` None takes any number of them, but at least one.
+        """
+        value = self._get(key)
+        expected = (f'a list of {"at least one" if length is None else length} finite numbers'
+                    + (' > 0' if positive else ''))
         if not isinstance(value, list) or not all(_is_number(number) for number in value):
             raise self.error(key, expected, value)
-        if len(value) != length:
+        if length is None and not value:
+            raise self.error(key, expected, value)
+        if length is not None and len(value) != length:
             raise self.error(key, expected, value, f'{len(value)} of them')
         if positive and not min(value) > 0:
             raise self.error(key, expected, value)
         array = np.array(value, dtype=float)
         array.flags.writeable = False
         return array
+
+    def replaced(self, values: Mapping[str, Any]) -> Section:
+        """Return this section with some values replaced."""
+        return Section(self.path, self._key, {**self._values, **values})
+
+    def keys(self) -> list[str]:
+        """Return the keys that are there."""
+        return [str(key) for key in self._values]
 
     def close(self) -> None:
         """Raise for keys that nobody has read: a misspelt key must not be a silent default."""
@@ -132,6 +162,45 @@ class Section:
 
     def _dotted(self, key: str) -> str:
         return f'{self._key}.{key}' if self._key else key
+
+
+def build(kind: type[T], section: Section) -> T:
+    """Return the dataclass ``kind`` that a section holds: every field, and nothing else.
+
+    Fields may be ``float``, ``Positive``, ``int`` (from 1), ``str``, tuples of floats, dataclasses, and mappings of names
+    to any of these.
+
+    Raises
+    ------
+    ConfigError
+        A key is missing, unknown or badly typed; the message names the file and the dotted key.
+
+    """
+    types = get_type_hints(kind)
+    found = {field.name: _field(section, field.name, types[field.name])
+             for field in fields(kind)}  # type: ignore[arg-type]
+    section.close()
+    return kind(**found)
+
+
+def _field(section: Section, key: str, kind: Any) -> Any:
+    if is_dataclass(kind):
+        return build(kind, section.section(key))  # type: ignore[arg-type]
+    if kind is str:
+        return section.text(key)
+    if kind is float or kind is Positive:
+        return section.number(key, positive=kind is Positive)
+    if kind is int:
+        return section.whole_number(key)
+    if get_origin(kind) is tuple:
+        arguments = get_args(kind)
+        length = None if Ellipsis in arguments else len(arguments)
+        return tuple(float(number) for number in section.numbers(key, length))
+    entries = section.section(key)
+    names = entries.keys()
+    if not names:
+        raise section.error(key, 'a mapping that is not empty', {})
+    return {name: _field(entries, name, get_args(kind)[1]) for name in names}
 
 
 class _NoRepeatLoader(yaml.SafeLoader):

@@ -96,6 +96,13 @@ class Section:
             raise self.error(key, expected, value)
         return float(value)
 
+    def flag(self, key: str) -> bool:
+        """Return true or false."""
+        value = self._get(key)
+        if not isinstance(value, bool):
+            raise self.error(key, 'true or false', value)
+        return value
+
     def whole_number(self, key: str, least: int = 1) -> int:
         """Return a whole number, at least ``least``."""
         value = self._get(key)

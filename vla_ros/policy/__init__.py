@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
-from vla_ros.core.errors import unknown_choice
+from vla_ros.core.errors import DependencyError, unknown_choice
 from vla_ros.policy.protocol import Policy, PolicySpec
 from vla_ros.policy.scripted import load_scripted
 
 __all__ = ['POLICIES', 'Policy', 'PolicySpec', 'load_policy']
 
+
+def _lazy(function: str) -> Callable[..., Policy]:
+    """Return a loader of ``vla_ros.policy.openvla`` that imports torch when it is called."""
+
+    def load(**options: Any) -> Policy:
+        try:
+            module = importlib.import_module('vla_ros.policy.openvla')
+        except ModuleNotFoundError as error:
+            if (error.name or '').startswith('vla_ros'):
+                raise
+            raise DependencyError(f'this policy needs {error.name}, which is not installed: '
+                                  f'pip install torch "transformers>=5" accelerate pillow '
+                                  f'simplejpeg') from error
+        return getattr(module, function)(**options)
+
+    return load
+
+
 POLICIES: dict[str, Callable[..., Policy]] = {
+    'openvla': _lazy('load_openvla'),
+    'openvla_oft': _lazy('load_openvla_oft'),
     'scripted': load_scripted,
 }
 

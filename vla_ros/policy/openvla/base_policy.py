@@ -1,0 +1,210 @@
+"""What both policies share: the checkpoint's own parts around the model."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from vla_ros.core.errors import ConfigError, InputError
+from vla_ros.core.types import ActionChunk, Observation
+from vla_ros.policy.openvla.action_tokens import ActionTokens
+from vla_ros.policy.openvla.checkpoint import Checkpoint
+from vla_ros.policy.openvla.image_processor import ImageProcessor
+from vla_ros.policy.openvla.images import ImagePipeline
+from vla_ros.policy.openvla.loading import LoadOptions, load_model
+from vla_ros.policy.openvla.model import OpenVLAForActionPrediction
+from vla_ros.policy.openvla.prompt import EOS, Prompter
+from vla_ros.policy.openvla.settings import PolicySettings
+from vla_ros.policy.openvla.statistics import Bounds, Statistics
+from vla_ros.policy.protocol import PolicySpec
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """A loaded checkpoint.
+
+    Attributes
+    ----------
+    checkpoint : Checkpoint
+        What is in the directory.
+    model : OpenVLAForActionPrediction
+        The weights.
+    statistics : Statistics
+        Of the training data.
+    key : str
+        The dataset whose statistics are used.
+    prompter : Prompter
+        Instruction to ids.
+    images : ImagePipeline
+        Camera images to the model's input.
+    tokens : ActionTokens
+        Ids to numbers.
+
+    """
+
+    checkpoint: Checkpoint
+    model: OpenVLAForActionPrediction
+    statistics: Statistics
+    key: str
+    prompter: Prompter
+    images: ImagePipeline
+    tokens: ActionTokens
+
+
+def load_parts(settings: PolicySettings, model_options: dict[str, Any], load: LoadOptions) -> Parts:
+    """Load what both policies need; the small and likely broken files first, the weights last.
+
+    Raises
+    ------
+    ConfigError
+        When the checkpoint is broken or does not fit the settings.
+
+    """
+    checkpoint = Checkpoint.open(model_options['model_path'], model_options.get('base_path'))
+    statistics = Statistics.of_directory(checkpoint.path, checkpoint.config, checkpoint.fine_tuned)
+    key = statistics.choose(model_options.get('unnorm_key'))
+    size = statistics.size(key, 'action')
+    if size != len(settings.dims):
+        raise ConfigError(f'{statistics.source}: {key} has actions of {size} numbers; dims names '
+                          f'{len(settings.dims)}: {" ".join(settings.dims)}')
+    processor = ImageProcessor.of_directory(checkpoint.path)
+    longest = int(checkpoint.config.get('llm_max_length', 2048))
+    prompter = Prompter(checkpoint.path, settings.prompt, longest)
+    if 'image_aug' in checkpoint.path.name and not settings.image.center_crop:
+        _log.warning('%s was trained with image augmentation by its name, but center_crop is off; '
+                     'such models expect the centre crop', checkpoint.path.name)
+    model = load_model(checkpoint, load)
+    if processor.size != (model.config.image_size,) * 2:
+        raise ConfigError(f'{checkpoint.path}: the image processor makes images of '
+                          f'{processor.size}, the model takes {model.config.image_size}')
+    if len(processor.means) != len(model.config.towers):
+        raise ConfigError(f'{checkpoint.path}: the image processor is for {len(processor.means)} '
+                          f'vision towers, the model has {len(model.config.towers)}')
+    return Parts(checkpoint, model, statistics, key, prompter,
+                 ImagePipeline(settings.cameras, settings.image, processor),
+                 ActionTokens(model.config.action_vocabulary, model.config.n_action_bins))
+
+
+class VLAPolicy:
+    """Common part of the two policies; a subclass answers with normalised actions.
+
+    Parameters
+    ----------
+    name : str
+        ``openvla`` or ``openvla_oft``.
+    kind : str
+        What it is, for people.
+    parts : Parts
+        The loaded checkpoint.
+    settings : PolicySettings
+        How to feed it and read its actions.
+    horizon : int
+        Steps of a chunk.
+    action : Bounds
+        Ranges of a step's numbers.
+
+    """
+
+    def __init__(self, name: str, kind: str, parts: Parts, settings: PolicySettings, horizon: int,
+                 action: Bounds) -> None:
+        self.parts = parts
+        self.settings = settings
+        self.action = action
+        self.spec = PolicySpec(
+            name, f'{kind} {parts.checkpoint.path.name} ({parts.key})', settings.cameras,
+            privileged=False, dt_ns=round(settings.dt * 1e9), horizon=horizon,
+            convention=settings.convention, dims=settings.dims)
+        for line in self.describe():
+            _log.info(line)
+
+    def describe(self) -> list[str]:
+        """Return, in lines for people, what was loaded and by which rules it is fed and read."""
+        parts, model = self.parts, self.parts.model
+        quantized = getattr(model, 'quantization_method', None)
+        return [
+            f'{self.spec.label}: chunks of {self.spec.horizon} x {self.action.size}, '
+            f'{model.dtype}{f", {quantized.value}" if quantized else ""}',
+            f'images ({", ".join(self.spec.cameras)}): '
+            f'{self.settings.image.describe(parts.images.processor)}',
+            f'statistics: {parts.statistics.source}: {parts.key}',
+        ]
+
+    def check_instruction(self, instruction: str) -> None:
+        """Raise InputError for an instruction that makes no prompt; any words are understood."""
+        self.parts.prompter.ids(instruction)
+
+    def warm_up(self) -> None:
+        """Answer once, and check that the model looks at the image.
+
+        Raises
+        ------
+        ConfigError
+            When a black and a white image give the very same answer: some versions of a library
+            make these models ignore the image without any error.
+
+        """
+        ids = self.parts.prompter.ids('warm up')
+        shape = (*self.parts.images.rules.trained_on, 3)
+        probes = [self._probe(ids, self._pixels(self._observation(np.full(shape, level, np.uint8))))
+                  for level in (0, 255)]
+        if torch.equal(*probes):
+            raise ConfigError(f'{self.parts.checkpoint.path}: a black and a white image give the '
+                              f'same answer: the model does not see; not fit to drive an arm')
+
+    def infer(self, observation: Observation) -> ActionChunk:
+        """Return the model's actions for an observation.
+
+        Raises
+        ------
+        InputError
+            When the observation lacks something, or the model's answer is no action.
+
+        """
+        ids = self.parts.prompter.ids(observation.instruction)
+        with torch.inference_mode():
+            normalised = self._answer(ids, self._pixels(observation), observation)
+        return ActionChunk(observation.stamp_ns, self.spec.dt_ns,
+                           self.action.unnormalise(normalised), self.spec.dims,
+                           self.spec.convention, self.spec.name)
+
+    def _answer(self, ids: list[int], pixels: torch.Tensor, observation: Observation) -> np.ndarray:
+        """Return the normalised actions (H, A)."""
+        raise NotImplementedError
+
+    def _probe(self, ids: list[int], pixels: torch.Tensor) -> torch.Tensor:
+        """Return what the answer is read from, before anything is rounded."""
+        raise NotImplementedError
+
+    def _pixels(self, observation: Observation) -> torch.Tensor:
+        return torch.from_numpy(self.parts.images.pixel_values(observation))[None]
+
+    def _observation(self, image: np.ndarray) -> Observation:
+        return Observation(0, 'warm up', dict.fromkeys(self.spec.cameras, image))
+
+    def _decoded(self, tokens: np.ndarray) -> np.ndarray:
+        """Return the normalised numbers of action tokens, after a look at what they are.
+
+        Raises
+        ------
+        InputError
+            When the answer ended early, or a token is no action and those are refused.
+
+        """
+        kind = self.parts.tokens
+        strange = np.flatnonzero(~kind.is_action(tokens))
+        ended = np.flatnonzero(tokens == EOS)
+        if ended.size:
+            raise InputError(f'the model ended its answer after {ended[0]} of {tokens.size} '
+                             f'numbers; is the prompt ({self.settings.prompt!r}) the one it was '
+                             f'trained with?')
+        if strange.size and self.settings.non_action_tokens == 'refuse':
+            raise InputError(f'the model answered with a token that is no action '
+                             f'({tokens.flat[strange[0]]}, expected {kind.first} to {kind.last}) '
+                             f'in place of number {strange[0]}')
+        return kind.decode(tokens)

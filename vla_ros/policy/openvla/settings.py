@@ -1,0 +1,170 @@
+"""Settings of the two policies: ``config/policies/openvla*.yaml``, single values replaceable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from vla_ros.core.errors import ConfigError, unknown_choice
+from vla_ros.core.types import ActionConvention, ActionFrame, ActionSpace, Rotation
+from vla_ros.policy.openvla.images import ImageRules
+from vla_ros.policy.openvla.loading import LoadOptions
+from vla_ros.policy.openvla.statistics import Normalization
+from vla_ros.resources import share_file
+from vla_ros.section import Section
+
+NON_ACTION_TOKENS = ('refuse', 'clip')
+LOAD_KEYS = tuple(field.name for field in fields(LoadOptions))
+MODEL_KEYS = ('model_path', 'base_path', 'unnorm_key', *LOAD_KEYS)
+"""Options that say which model and where; everything else says how to read and feed it."""
+
+
+@dataclass(frozen=True)
+class PolicySettings:
+    """How to feed a checkpoint and how to read its actions.
+
+    Attributes
+    ----------
+    cameras : tuple[str, ...]
+        Names in ``Observation.images``, in the order of training; the third-person one first.
+    dims : tuple[str, ...]
+        Names of an action's numbers.
+    dt : float
+        Time between two steps [s], that of the training data.
+    prompt : str
+        Key of ``prompt.TEMPLATES``.
+    image : ImageRules
+        Client-side preprocessing.
+    convention : ActionConvention
+        What the numbers mean.
+    non_action_tokens : str
+        What a token that is no action does: ``refuse`` the answer, or ``clip`` to the nearest bin,
+        as the reference, which then moves as far as it can.
+    chunk_length : int, optional
+        Steps of a chunk, where the checkpoint does not tell (OFT).
+    normalization : str, optional
+        ``bounds_q99`` or ``bounds``, where the checkpoint does not tell (OFT).
+    use_head, use_proprio : bool
+        Whether to use those component files where they exist (OFT).
+    diffusion_steps, seed : int
+        Steps of the diffusion head, and the seed of its noise (OFT).
+
+    """
+
+    cameras: tuple[str, ...]
+    dims: tuple[str, ...]
+    dt: float
+    prompt: str
+    image: ImageRules
+    convention: ActionConvention
+    non_action_tokens: str
+    chunk_length: int | None = None
+    normalization: str | None = None
+    use_head: bool = True
+    use_proprio: bool = True
+    diffusion_steps: int = 50
+    seed: int = 0
+
+
+def read_settings(policy: str, config: str | Path | None, overrides: Mapping[str, Any],
+                  ) -> tuple[PolicySettings, dict[str, Any]]:
+    """Return the settings and the model options of a policy.
+
+    Parameters
+    ----------
+    policy : str
+        ``openvla`` or ``openvla_oft``.
+    config : path, optional
+        A YAML file; default the one that is shipped.
+    overrides : Mapping
+        Replaces single values of the file, also inside a mapping
+        (``image={'center_crop': False}``); ``MODEL_KEYS`` are taken too.
+
+    Raises
+    ------
+    ConfigError
+        A key or value is unknown, missing or badly typed.
+
+    """
+    path = Path(config) if config else share_file('config', 'policies', f'{policy}.yaml')
+    section = Section.open(path)
+    known = section.keys()
+    model: dict[str, Any] = {}
+    replaced: dict[str, Any] = {}
+    for name, value in overrides.items():
+        if name in MODEL_KEYS:
+            model[name] = value
+        elif name not in known:
+            raise unknown_choice(f'option of policy {policy}', name, [*known, *MODEL_KEYS])
+        elif isinstance(value, Mapping):
+            replaced[name] = {**section.mapping(name), **value}
+        else:
+            replaced[name] = list(value) if isinstance(value, tuple) else value
+    return _settings(section.replaced(replaced), oft=policy == 'openvla_oft'), model
+
+
+def _settings(top: Section, oft: bool) -> PolicySettings:
+    common: dict[str, Any] = {
+        'cameras': top.texts('cameras'),
+        'dims': top.texts('dims'),
+        'dt': top.number('dt', positive=True),
+        'prompt': top.text('prompt'),
+        'image': _image(top.section('image')),
+        'convention': _convention(top.section('convention')),
+        'non_action_tokens': _choice(top, 'non_action_tokens', NON_ACTION_TOKENS),
+    }
+    if oft:
+        modes = [mode.value for mode in Normalization]
+        mode = _choice(top, 'normalization', ['auto', *modes])
+        common.update(
+            chunk_length=_length(top, 'chunk_length'),
+            normalization=None if mode == 'auto' else mode,
+            use_head=top.flag('use_head'), use_proprio=top.flag('use_proprio'),
+            diffusion_steps=top.whole_number('diffusion_steps'),
+            seed=top.whole_number('seed', least=0))
+    top.close()
+    return PolicySettings(**common)
+
+
+def _image(section: Section) -> ImageRules:
+    height, width = section.numbers('trained_on', 2, positive=True)
+    rules = ImageRules(section.text('round_trip'), section.flag('center_crop'),
+                       section.text('jpeg_decoder'), (int(height), int(width)))
+    section.close()
+    return rules
+
+
+def _convention(section: Section) -> ActionConvention:
+    convention = ActionConvention(
+        ActionSpace(_choice(section, 'space', [kind.value for kind in ActionSpace])),
+        ActionFrame(_choice(section, 'frame', [kind.value for kind in ActionFrame])),
+        Rotation(_choice(section, 'rotation', [kind.value for kind in Rotation])),
+        *(section.number(key) for key in ('translation_scale', 'rotation_scale', 'gripper_open',
+                                          'gripper_closed')))
+    section.close()
+    return convention
+
+
+def _choice(section: Section, key: str, choices: Any) -> str:
+    value = section.text(key)
+    if value not in choices:
+        raise section.error(key, f'one of {", ".join(choices)}', value)
+    return value
+
+
+def _length(section: Section, key: str) -> int | None:
+    """Return a whole number, or None for ``auto``."""
+    try:
+        return section.whole_number(key)
+    except ConfigError:
+        _choice(section, key, ['auto'])
+        return None
+
+
+def load_options(model: Mapping[str, Any]) -> LoadOptions:
+    """Return the loading options among a policy's model options."""
+    if not model.get('model_path'):
+        raise ConfigError('model_path is missing: it names the directory of the checkpoint')
+    return LoadOptions(**{key: model[key] for key in LOAD_KEYS if model.get(key) is not None})

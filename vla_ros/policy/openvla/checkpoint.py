@@ -134,9 +134,11 @@ def stored_tensors(directory: Path) -> dict[str, StoredTensor]:
         return safetensors_header(single)
     if not index.is_file():
         return {}
-    placed = read_json(index).get('weight_map')
-    if not isinstance(placed, dict) or not placed:
-        raise ConfigError(f'{index}: expected a weight_map', path=index)
+    content = read_json(index)
+    placed = content.get('weight_map')
+    if not isinstance(placed, dict) or not placed or 'metadata' not in content:
+        raise ConfigError(f'{index}: expected "metadata" and a "weight_map", found '
+                          f'{", ".join(content) or "nothing"}', path=index)
     missing = sorted({name for name in placed.values() if not (directory / name).is_file()})
     if missing:
         raise ConfigError(f'{directory}: missing shard {", ".join(missing)} of the '

@@ -51,7 +51,7 @@ class DDIM:
 def timestep_token(timestep: int, width: int) -> torch.Tensor:
     """Return the embedding (width,) float32 of a timestep: sines, then cosines; nothing learned."""
     half = width // 2
-    exponent = torch.arange(half, dtype=torch.float32) * (-math.log(10000.0) / (half - 1))
+    exponent = -math.log(10000.0) * torch.arange(half, dtype=torch.float32) / (half - 1)
     angle = float(timestep) * exponent.exp()
     return torch.cat([angle.sin(), angle.cos()])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -83,8 +83,9 @@ def line(view: LiveView) -> str:
     """Return the same in one line, for a log."""
     if view.waiting:
         return f'starting {view.wall_s:4.0f} s  waiting for {", ".join(view.waiting)}'
-    rates = ' '.join(f'{s.name.split("/")[-1]}={_number(s.rate_hz, ".0f")}Hz'
-                     f'/{_number(s.age_s, ".0f", 1e3)}ms' for s in view.streams)
+    rates = ', '.join(f'{s.name.removeprefix("camera/").removesuffix("/image_raw")} '
+                      f'{_number(s.rate_hz, ".0f")} Hz/{_number(s.age_s, ".0f", 1e3)} ms'
+                      for s in view.streams)
     reason = f' ({view.reason})' if view.reason else ''
     return (f'{view.sim_s:6.1f} s  rtf {_number(view.real_time_factor, ".2f")}  '
             f'{view.mode}{reason}  {view.instruction!r}: {view.detail or "-"}  '
@@ -136,7 +137,7 @@ class Screen:
         self._stream.flush()
 
 
-def _painter(colour: bool):  # noqa: ANN202, a closure of two strings
+def _painter(colour: bool) -> Callable[[str, str], str]:
     def paint(text: str, code: str) -> str:
         return f'{code}{text}{_PLAIN}' if colour and code else text
     return paint

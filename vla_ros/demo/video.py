@@ -143,7 +143,7 @@ class VideoWriter:
     def _run(self) -> None:
         try:
             self._encode()
-        except Exception as error:  # the demo goes on without a video, and its report says why
+        except Exception as error:  # noqa: BLE001, the demo goes on, and its report says why
             self.error = error
             while self._queue.get() is not None:
                 self.dropped += 1

@@ -58,6 +58,7 @@ class ControlNode(Node):
         self._description: PolicyDescription | None = None
         self._acted: Counter[str] = Counter()
         self._tick: Tick | None = None
+        self._announced: tuple[Mode, str] | None = None
         self._ticker = Ticker(self.get_clock(), round(1e9 / p.rate_hz))
         self._late_ns: deque[int] = deque(maxlen=round(p.rate_hz))  # about the last second
         self._thread = threading.Thread(target=self._loop, name='control_loop', daemon=True)
@@ -122,7 +123,9 @@ class ControlNode(Node):
                 velocity.append(0.0)
             self._command.publish(joint_state_message(
                 self._command_names[:len(position)], position, velocity, stamp_ns=tick.stamp_ns))
-        if tick.changed:
+        # Not tick.changed: a stop or start comes between two ticks.
+        if (tick.mode, tick.reason) != self._announced:
+            self._announced = tick.mode, tick.reason
             self._announce(tick)
 
     def _announce(self, tick: Tick) -> None:

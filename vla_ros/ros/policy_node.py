@@ -247,7 +247,7 @@ class PolicyNode(LifecycleNode):
         since = self._waiting_since
         waited = 0.0 if since is None else time.monotonic() - since
         if waited > 1.0 + 1.0 / self.parameters.inference_rate_hz:
-            self._no_chunk(f'time stands still since {waited:.1f} s (is /clock running?)')
+            self._no_chunk(f'clock: time stands still for {waited:.1f} s (is /clock running?)')
 
     def _infer(self, policy: Policy, now_ns: int) -> None:
         instruction = self._instruction

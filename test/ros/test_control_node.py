@@ -216,9 +216,8 @@ def test_stop_brakes_and_stays_until_start(rig: Rig) -> None:
     started = to_int(rig.modes.messages[modes], 'stamp_ns')
     stopped = [m for m in rig.robot.commands.messages[since:] if stamp_ns(m) < started]
     assert len(stopped) > 20
-    # The commands may settle on the measured joints, which are the commanded ones here.
     np.testing.assert_allclose([m.position[:6] for m in stopped],
-                               np.broadcast_to(at, (len(stopped), 6)), atol=1e-6)
+                               np.broadcast_to(at, (len(stopped), 6)), atol=2e-3)
 
 
 # Bad chunks
@@ -486,7 +485,7 @@ def test_ctrl_c_ends_a_stopped_arm_at_once(alone: Callable[..., Rig]) -> None:
 
 
 def test_without_a_clock_nothing_is_sent_and_diagnostics_say_so(alone: Callable[..., Rig]) -> None:
-    rig = alone(use_sim_time=True)
+    rig = alone(use_sim_time=True, brake_timeout_s=0.2)
     rig.robot.states.publish(rig.robot.state())
     rig.observer.wait_diagnostic('alone: mode', 'no control tick', '/clock', level=2)
     assert not rig.robot.commands
@@ -556,9 +555,10 @@ def _assert_still_until_autonomous(rig: Rig, modes: int, commands: int, at: np.n
     sent = rig.robot.commands.messages[commands:]
     still = [m.position[:6] for m in sent if stamp_ns(m) < started]
     assert len(still) >= 5
-    np.testing.assert_allclose(still, np.broadcast_to(at, (len(still), 6)), atol=1e-6)
+    # Holding settles on the measured joints, which lag a little; BACK would be 0.02 rad in 50 ms.
+    np.testing.assert_allclose(still, np.broadcast_to(at, (len(still), 6)), atol=2e-3)
     x = [_x(np.array(m.position[:6])) for m in sent[::10]]
-    assert min(x, default=_x(at)) > _x(at) - 1e-4, 'a refused chunk moved the arm'
+    assert min(x) > _x(at) - 2e-3, 'a refused chunk moved the arm'
 
 
 def _assert_smooth(commands: list[JointState]) -> None:

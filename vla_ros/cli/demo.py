@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from pathlib import Path
 
 from vla_ros.bringup import ARGUMENTS, Bringup
-from vla_ros.core.errors import ConfigError
+from vla_ros.cli.supervisor import Supervisor
+from vla_ros.core.errors import ConfigError, DependencyError
 
 _DEFAULTS = {a.name: a.default for a in ARGUMENTS}
 _TASKS = 'pick up the insulator; hang the insulator on the hook'
@@ -43,12 +45,17 @@ def run(args: argparse.Namespace) -> int:
         if not 0.0 < getattr(args, name) < math.inf:
             raise ConfigError(f'{name}: expected a positive number of seconds, '
                               f'found {getattr(args, name)}')
-    # What draws and encodes is imported only now, when the arguments are good.
-    from vla_ros.demo.sequence import parse_tasks
-    from vla_ros.demo.session import DemoOptions, run_demo
-
-    return run_demo(DemoOptions(bringup, args.out, parse_tasks(args.tasks), args.timeout,
-                                args.startup_timeout, args.seed))
+    try:  # only now, when the arguments are good: this takes a while, and needs the extras
+        from vla_ros.demo.sequence import parse_tasks
+        from vla_ros.demo.session import DemoOptions, run_demo
+        from vla_ros.demo.table import Screen
+        from vla_ros.ros.demo_node import open_demo_node
+    except ModuleNotFoundError as error:
+        raise DependencyError(f'the demo needs {error.name}: source a ROS installation, or '
+                              "pip install 'vla_ros[ros,ik,vision,sim,demo]'") from error
+    options = DemoOptions(bringup, args.out, parse_tasks(args.tasks), args.timeout,
+                          args.startup_timeout, args.seed)
+    return run_demo(options, Supervisor, open_demo_node, Screen(sys.stdout, 'demo'))
 
 
 def _described(name: str) -> str:

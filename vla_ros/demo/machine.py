@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vla_ros import __version__
@@ -46,6 +47,31 @@ def cpu_seconds(pid: int) -> float | None:
         return (int(user) + int(system)) / float(os.sysconf('SC_CLK_TCK'))
     except (OSError, ValueError):
         return None
+
+
+class CpuUse:
+    """Share of a core that processes use between two moments."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, tuple[float, float]] = {}
+        self._last: dict[str, tuple[float, float]] = {}
+
+    def sample(self, pids: Mapping[str, int]) -> None:
+        """Look at processes by name, and at this one."""
+        for name, pid in {**pids, 'demo (this recorder)': os.getpid()}.items():
+            used = cpu_seconds(pid)
+            if used is not None:
+                self._last[name] = (time.monotonic(), used)
+                self._first.setdefault(name, self._last[name])
+
+    def percent(self) -> dict[str, float]:
+        """Return the share between the first and the last look, by name [% of one core]."""
+        found = {}
+        for name, (start_s, used_before) in self._first.items():
+            end_s, used = self._last[name]
+            if end_s > start_s:
+                found[name] = 100.0 * (used - used_before) / (end_s - start_s)
+        return found
 
 
 def _processor() -> str:

@@ -199,11 +199,13 @@ class ControlNode(Node):
         except ConfigError as error:
             self._complain('action_chunk', f'action_chunk: {error}')
             return
+        if verdict == 'before_reset' and chunk.end_ns <= now_ns:
+            verdict = 'late'
         if verdict in ('late', 'future'):
             age = (now_ns - chunk.stamp_ns) * 1e-9
             self._complain('action_chunk', f'action_chunk: refused as {verdict}, its observation '
                                            f'is {age:.2f} s old')
-        else:
+        elif verdict != 'before_reset':  # that one was on its way when the arm was held: no news
             self._diagnostics.set('action_chunk', Level.OK, 'received')
 
     def _complain(self, key: str, message: str) -> None:

@@ -1,22 +1,29 @@
-"""The demo's own node: gives the instructions, watches every topic and keeps what it sees."""
+"""The demo's own node: gives the instructions, watches every topic and keeps what it sees.
+
+No process of the bring-up: it lives in the one that runs the demo.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import MarkerArray
 
 from vla_ros.core.errors import InputError
-from vla_ros.demo.recording import Recording, Status, Stream
+from vla_ros.demo.recording import CAMERAS, HEIGHTS, Recording, Status, Stream
 from vla_ros.demo.sequence import TaskSequence
 from vla_ros.demo.simulated_time import SimulatedTime
 from vla_ros.demo.table import LiveView, StreamView
@@ -30,15 +37,49 @@ from vla_ros.ros.policy_description import PolicyDescription
 from vla_ros.ros.poses import frames_from_markers
 from vla_ros.ros.stamps import to_ns
 
-CAMERAS = ('third_person', 'wrist')
 OBJECTS = 'sim/objects'
 CHUNKS = 'action_chunk'
-HEIGHTS = ('tcp', 'insulator')
 
 _LIVE_WINDOW_S = 2.0
 
 
-class RecorderNode(Node):
+@contextmanager
+def open_demo_node(profile: RobotProfile, sequence: TaskSequence,
+                   video: VideoWriter) -> Iterator[DemoNode]:
+    """Run the node's callbacks in a thread as long as the context lasts; its data stay readable."""
+    context = Context()
+    # Signals are the session's: it stops the arm before anything else.
+    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
+    node = DemoNode(context, profile, sequence, video)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    finished = threading.Event()
+    failed: list[BaseException] = []
+
+    def spin() -> None:
+        try:
+            while not finished.is_set():
+                executor.spin_once(timeout_sec=0.2)
+        except ExternalShutdownException:
+            pass
+        except BaseException as error:  # noqa: BLE001, raised again in the session's thread
+            failed.append(error)
+
+    thread = threading.Thread(target=spin, name='callbacks', daemon=True)
+    thread.start()
+    try:
+        yield node
+    finally:
+        finished.set()
+        thread.join()
+        executor.shutdown(timeout_sec=1.0)
+        node.destroy_node()
+        rclpy.shutdown(context=context)
+    if failed:
+        raise failed[0]
+
+
+class DemoNode(Node):
     """Records into a :class:`Recording` and a :class:`VideoWriter`, and leads the tasks.
 
     All callbacks run in one thread; :meth:`view` and the other methods may be called from another.
@@ -61,7 +102,6 @@ class RecorderNode(Node):
         super().__init__('demo', context=context)
         self.sequence = sequence
         self.recording = Recording(profile.joints.names, profile.gripper.joint, HEIGHTS)
-        self.problem = ''
         self._profile = profile
         self._video = video
         self._pairing = FramePairing(CAMERAS)
@@ -164,7 +204,7 @@ class RecorderNode(Node):
                 try:
                     callback(msg)
                 except InputError as error:
-                    self.problem = self.problem or str(error)
+                    self.recording.add_status(f'demo: {topic}', Status(2, str(error), {}))
         self.create_subscription(kind, topic, receive, profile)
 
     def _note(self, topic: str, stamp_ns: int) -> None:

@@ -57,7 +57,7 @@ $(VENV)/.venv:
 
 $(VENV)/.runtime: $(VENV)/.venv setup.py
 	@tools/pip_install.sh $(BIN)/python '$(RUNTIME)'
-	@tools/install_gl.sh $(BIN)/python
+	@tools/install_libraries.sh $(BIN)/python
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.runtime

@@ -112,15 +112,31 @@ def test_the_arm_holds_when_no_new_chunk_comes_even_if_old_ones_are_not_used_up(
     assert bench.run(40).reason == 'action_chunk: none for 0.4 s'
 
 
-def test_a_dead_policy_process_stops_the_arm_at_once_and_its_promises_are_dropped():
+def test_without_the_policys_process_the_arm_brakes_and_holds():
     bench = Bench()
     bench.run(300, chunks=True)
-    bench.pipeline.set_policy_alive(False, bench.now)
+    bench.pipeline.set_policy_alive(False)
     tick = bench.run(10)
     assert (tick.mode, tick.reason) == (Mode.HOLD, 'policy process is gone')
     assert bench.run(50).velocity[0] == pytest.approx(0.0)
-    bench.pipeline.set_policy_alive(True, bench.now)
-    assert bench.run(10).mode is Mode.HOLD  # what the dead one had said does not come back
+
+
+def test_a_policy_that_was_not_heard_of_for_a_moment_goes_on_where_it_was():
+    bench = Bench()
+    bench.run(300, chunks=True)
+    bench.pipeline.set_policy_alive(False)
+    bench.run(30)
+    bench.pipeline.set_policy_alive(True)
+    assert bench.run(10).mode is Mode.AUTONOMOUS
+
+
+def test_what_a_policy_said_is_dropped_when_another_one_starts():
+    bench = Bench()
+    bench.run(300, chunks=True)
+    bench.pipeline.set_policy_alive(False)
+    bench.run(30)
+    bench.pipeline.policy_started(bench.now)
+    assert bench.run(10).mode is Mode.HOLD
     bench.chunk()
     assert bench.run(10).mode is Mode.AUTONOMOUS
 
@@ -250,7 +266,7 @@ def replay(sequence):
         elif kind == 'clock':
             bench.now = max(bench.now + a * MS, 1)
         elif kind == 'alive':
-            bench.pipeline.set_policy_alive(a, bench.now)
+            bench.pipeline.set_policy_alive(a)
         elif kind == 'stop':
             bench.pipeline.stop('test')
         else:

@@ -150,6 +150,7 @@ class Observer:
     """A node in this process, spun in a thread, with all that the tests listen to and send."""
 
     def __init__(self, name: str = 'observer', namespace: str = '') -> None:
+        self.policy_node = 'policy_node'  # the one that is asked for lifecycle transitions
         self.context = Context()
         rclpy.init(args=[], context=self.context, signal_handler_options=SignalHandlerOptions.NO)
         self.node = Node(name, context=self.context, namespace=namespace)
@@ -193,9 +194,16 @@ class Observer:
     def call(self, kind: Any, service: str, request: Any) -> Any:
         client = self.node.create_client(kind, service)
         wait_until(client.service_is_ready, f'service {service}')
-        future = client.call_async(request)
-        wait_until(future.done, f'answer of service {service}')
-        response = future.result()
+        # Asked again now and then: the server that is ready may be one that was killed, of which
+        # the middleware learns late.
+        asked: list[tuple[float, Any]] = []
+
+        def answered() -> Any:
+            if not asked or time.monotonic() - asked[-1][0] > 2.0:
+                asked.append((time.monotonic(), client.call_async(request)))
+            return next((future for _, future in asked if future.done()), None)
+
+        response = wait_until(answered, f'answer of service {service}').result()
         self.node.destroy_client(client)
         return response
 
@@ -207,11 +215,11 @@ class Observer:
         """Ask the policy node for a lifecycle transition; return whether it succeeded."""
         number = getattr(Transition, f'TRANSITION_{transition.upper()}')
         request = ChangeState.Request(transition=Transition(id=number))
-        return bool(self.call(ChangeState, 'policy_node/change_state', request).success)
+        return bool(self.call(ChangeState, f'{self.policy_node}/change_state', request).success)
 
     def state(self) -> str:
         """Return the policy node's lifecycle state."""
-        return str(self.call(GetState, 'policy_node/get_state',
+        return str(self.call(GetState, f'{self.policy_node}/get_state',
                              GetState.Request()).current_state.label)
 
     def wait_diagnostic(self, status: str, *parts: str, level: int | None = None,

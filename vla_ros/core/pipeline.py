@@ -157,10 +157,17 @@ class Pipeline:
             self._chunk_arrival_ns = now_ns
         return verdict
 
-    def set_policy_alive(self, alive: bool, now_ns: int) -> None:
-        """Tell whether the policy's process lives; what a dead one has promised is dropped."""
-        if not alive and not self._policy_gone:
-            self.chunks.clear(now_ns)
+    def policy_started(self, now_ns: int) -> None:
+        """Tell that a policy has announced itself: what another one before it said is dropped."""
+        self.chunks.clear(now_ns)
+        self._policy_gone = False
+
+    def set_policy_alive(self, alive: bool) -> None:
+        """Tell whether the policy's process is heard of.
+
+        Without it the arm brakes and holds. What it has said is kept: on a busy machine a process
+        that lives may not be heard of for a moment, and then it goes on where it was.
+        """
         self._policy_gone = not alive
 
     def stop(self, reason: str) -> None:

@@ -217,10 +217,10 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], head: bool = T
     """Return a table; a column whose name begins with # holds numbers. Cells are HTML already."""
     kinds = [' class="n"' if name.startswith('#') else '' for name in columns]
     header = ''.join(f'<th{kind}>{escape(name.lstrip("#"))}</th>'
-                     for name, kind in zip(columns, kinds, strict=True))
+                     for name, kind in zip(columns, kinds))
     lines = []
     for row in rows:
-        cells = ''.join(f'<td{kind}>{cell}</td>' for cell, kind in zip(row, kinds, strict=True))
+        cells = ''.join(f'<td{kind}>{cell}</td>' for cell, kind in zip(row, kinds))
         lines.append(f'<tr>{cells}</tr>')
     header = f'<thead><tr>{header}</tr></thead>' if head else ''
     body = '\n'.join(lines)
@@ -237,4 +237,7 @@ def _note(html: str) -> str:
 
 
 def _number(value: float | None, form: str) -> str:
-    return '&ndash;' if value is None else format(value, form)
+    if value is None:
+        return '&ndash;'
+    text = format(value, form)
+    return text.lstrip('-') if float(text) == 0.0 else text

@@ -31,7 +31,7 @@ def draw_joints(recording: Recording, title: str) -> bytes:
     axes = np.atleast_2d(figure.subplots(rows, 2, sharex=True))
     end = max((recording.end_ns() - recording.start_ns) * 1e-9, 0.1)
     modes = _shade(list(axes.flat), recording, end)
-    for name, ax in zip(panels, axes.T.flat, strict=False):
+    for name, ax in zip(panels, axes.T.flat):
         if name == 'height':
             _heights(ax, recording)
         else:
@@ -71,9 +71,9 @@ def _seconds(recording: Recording, times: np.ndarray) -> np.ndarray:
 
 def _shade(axes: list[Axes], recording: Recording, end: float) -> list[str]:
     """Paint the modes behind the curves and mark the instructions; return the modes shown."""
-    shown = {}
+    shown: dict[str, None] = {}
     edges = [*((c.time_ns - recording.start_ns) * 1e-9 for c in recording.modes), end]
-    for change, start, stop in zip(recording.modes, edges, edges[1:], strict=False):
+    for change, start, stop in zip(recording.modes, edges, edges[1:]):
         if stop < 0.0 or start >= end:
             continue
         shown[change.mode] = None
@@ -91,12 +91,12 @@ def _joint(ax: Axes, recording: Recording, name: str) -> None:
     gripper = name == recording.gripper
     scale, unit = (1e3, 'mm') if gripper else (1.0, 'rad')
     column = recording.measured.columns.index(name)
-    for series, style in ((recording.measured, {'color': _MEASURED, 'linewidth': 1.5}),
-                          (recording.commanded, {'color': _COMMANDED, 'linewidth': 1.1,
-                                                 'linestyle': (0, (4, 2))})):
+    for series, colour, line in ((recording.measured, _MEASURED, '-'),
+                                 (recording.commanded, _COMMANDED, (0, (4, 2)))):
         times, values = series.arrays()
         seen = times >= recording.start_ns
-        ax.plot(_seconds(recording, times[seen]), values[seen, column] * scale, zorder=3, **style)
+        ax.plot(_seconds(recording, times[seen]), values[seen, column] * scale, zorder=3,
+                color=colour, linestyle=line, linewidth=1.4)
     _label(ax, f'{name} opening' if gripper else name, unit)
     low, high = ax.get_ylim()
     if not gripper and high - low < 0.1:  # a joint at rest is a line, not its noise

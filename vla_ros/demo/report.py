@@ -72,7 +72,7 @@ def _modes(recording: Recording) -> list[dict[str, Any]]:
     ends = [*(change.time_ns for change in recording.modes[1:]), recording.end_ns()]
     return [{'time_s': (change.time_ns - recording.start_ns) * 1e-9, 'mode': change.mode,
              'reason': change.reason, 'duration_s': max(end - change.time_ns, 0) * 1e-9}
-            for change, end in zip(recording.modes, ends, strict=True)]
+            for change, end in zip(recording.modes, ends)]
 
 
 def _values(recording: Recording, name: str) -> dict[str, str]:

@@ -32,13 +32,17 @@ _LOG_LINES = 12  # of a process that ended by itself, shown in the terminal
 class Ended(Protocol):
     """A process that ended by itself; as text it says how."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Which one it was."""
 
 
 class Processes(Protocol):
     """The processes of a bring-up, as ``vla_ros.cli.supervisor.Supervisor`` runs them."""
 
-    specs: Mapping[str, ProcessSpec]
+    @property
+    def specs(self) -> Mapping[str, ProcessSpec]:
+        """What was started, by name."""
 
     def start(self) -> None:
         """Start every process."""
@@ -145,8 +149,8 @@ def run_demo(options: DemoOptions, make_processes: MakeProcesses, open_observer:
                 try:
                     processes.start()
                     watch.follow(received)
-                finally:
                     screen.say('stopping the arm, then every process')
+                finally:
                     processes.stop()
         finally:
             video.close()
@@ -252,9 +256,9 @@ def _signals() -> Iterator[list[int]]:
 
     # SIGHUP: the terminal was closed. The nodes are in sessions of their own and would go on.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        previous[number] = signal.signal(number, on_signal)
+        previous[int(number)] = signal.signal(number, on_signal)
     try:
         yield received
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        for known, handler in previous.items():
+            signal.signal(known, handler)

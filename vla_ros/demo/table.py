@@ -52,7 +52,6 @@ def table(view: LiveView, width: int = 80, colour: bool = False) -> list[str]:
     """Return the lines of the table, none wider than ``width``."""
     paint = _painter(colour)
     rule = paint('─' * min(width, 78), _DIM)
-    mode = paint(view.mode or '-', _MODE_COLOURS.get(view.mode, ''))
     lines = [
         paint(_cut(f'vla_ros demo · {view.robot} (simulated)', width), _BOLD),
         _cut(f'policy       {view.policy or "not announced yet"}', width),
@@ -60,12 +59,14 @@ def table(view: LiveView, width: int = 80, colour: bool = False) -> list[str]:
     if view.waiting:
         lines += [rule, _cut(f'starting, {view.wall_s:.0f} s; waiting for:', width)]
         return lines + [_cut(f'  {name}', width) for name in view.waiting]
-    room = max(width - len('mode         ') - len(view.mode or '-') - 3, 0)
+    mode = _cut(f'mode         {view.mode or "-"}{f" · {view.reason}" * bool(view.reason)}', width)
+    if view.mode:
+        mode = mode.replace(view.mode, paint(view.mode, _MODE_COLOURS.get(view.mode, '')), 1)
     lines += [
         _cut(f'instruction  {view.instruction or "-"}'
              + (f'  (task {view.task} of {view.tasks})' if view.tasks else ''), width),
         _cut(f'state        {view.detail or "-"}', width),
-        f'mode         {mode}' + (_cut(f' · {view.reason}', room) if view.reason else ''),
+        mode,
         _cut(f'time         {view.sim_s:.1f} s simulated, {view.wall_s:.1f} s real, '
              f'real-time factor {_number(view.real_time_factor, ".2f")}', width),
         _cut(f'gripper      commanded {_number(view.gripper_commanded, ".1f", 1e3)} mm, '

@@ -169,15 +169,15 @@ class ControlNode(Node):
             return
         self._diagnostics.set('policy', Level.OK, self._description.label)
         self.get_logger().info(f'policy: {self._description.label}')
-        self._inbox.append(lambda now_ns: self._pipeline.set_policy_alive(True, now_ns))
+        self._inbox.append(self._pipeline.policy_started)
 
     def _on_liveliness(self, event: Any) -> None:
         if event.alive_count == 0:
-            self._inbox.append(lambda now_ns: self._pipeline.set_policy_alive(False, now_ns))
+            self._inbox.append(lambda now_ns: self._pipeline.set_policy_alive(False))
         elif event.not_alive_count_change < 0 and self._description is not None:
             # The same process is heard of again (it was frozen, or the machine was busy), so it
             # will not say again what it is. A new process says so first; that counts as its start.
-            self._inbox.append(lambda now_ns: self._pipeline.set_policy_alive(True, now_ns))
+            self._inbox.append(lambda now_ns: self._pipeline.set_policy_alive(True))
 
     def _on_chunk(self, msg: JointTrajectory) -> None:
         policy = self._description

@@ -98,6 +98,12 @@ def names(requirements: list[str]) -> set[str]:
     return {re.match(r'[A-Za-z0-9._-]+', text).group() for text in requirements}  # type: ignore[union-attr]
 
 
+def required(metadata: dict, *, without: tuple[str, ...] = ()) -> set[str]:
+    """Return the projects that the extras ask for, less those of the extras ``without``."""
+    return {name for extra, requirements in metadata['extras'].items() if extra not in without
+            for name in names(requirements)}
+
+
 def test_every_place_has_the_same_version(manifest: ElementTree.Element, metadata: dict) -> None:
     changelog = (ROOT / 'CHANGELOG.rst').read_text(encoding='utf-8')
     newest = re.search(r'^(\d+\.\d+\.\d+) \(\d{4}-\d{2}-\d{2}\)\n-+$', changelog, re.MULTILINE)
@@ -118,17 +124,17 @@ def test_name_and_license_agree(manifest: ElementTree.Element, metadata: dict) -
 def test_every_rosdep_key_has_its_requirement(
     manifest: ElementTree.Element, metadata: dict
 ) -> None:
-    required = names(sum(metadata['extras'].values(), metadata['install']))
+    brought = required(metadata) | names(metadata['install'])
     for key in keys(manifest, 'exec_depend', 'depend', 'test_depend'):
         assert key in SAME, f'package.xml has {key}: say in SAME what brings it with pip'
-        assert SAME[key] in required | {ROS_ONLY}, f'setup.py lacks {SAME[key]} for {key}'
+        assert SAME[key] in brought | {ROS_ONLY}, f'setup.py lacks {SAME[key]} for {key}'
 
 
 def test_every_requirement_has_its_rosdep_key(
     manifest: ElementTree.Element, metadata: dict
 ) -> None:
     declared = keys(manifest, 'exec_depend', 'depend', 'test_depend')
-    for name in names(sum(metadata['extras'].values(), metadata['install'])) - set(WITHOUT_KEY):
+    for name in (required(metadata) | names(metadata['install'])) - set(WITHOUT_KEY):
         brought_by = {key for key, requirement in SAME.items() if requirement == name}
         assert brought_by, f'setup.py has {name}: say in SAME which rosdep key is the same'
         assert brought_by <= declared, f'package.xml lacks {brought_by - declared}'
@@ -138,7 +144,7 @@ def test_tables_of_this_test_have_no_stale_row(
     manifest: ElementTree.Element, metadata: dict
 ) -> None:
     assert set(SAME) == keys(manifest, 'exec_depend', 'depend', 'test_depend')
-    assert set(WITHOUT_KEY) <= names(sum(metadata['extras'].values(), []))
+    assert set(WITHOUT_KEY) <= required(metadata)
 
 
 def test_pip_never_lays_a_second_copy_over_a_ros_installation(metadata: dict) -> None:
@@ -161,16 +167,16 @@ def test_every_library_that_is_imported_is_declared_and_no_other(
 ) -> None:
     used = {IMPORTED_AS.get(name, name) for name in third_party_imports('vla_ros', 'launch')}
     runtime = keys(manifest, 'exec_depend', 'depend')
-    with_pip = names(sum((extra for name, extra in metadata['extras'].items()
-                          if name not in {'test', 'lint'}), []))
+    with_pip = required(metadata, without=('test', 'lint'))
     assert used <= runtime | (with_pip & set(WITHOUT_KEY)), 'imported, not declared'
     assert runtime - used <= INDIRECT, 'declared, not imported'
 
 
-def test_tests_import_only_what_the_test_extra_and_the_package_bring() -> None:
+def test_tests_import_only_what_is_declared() -> None:
     local = {path.stem for path in (ROOT / 'test').rglob('*.py')}
     used = {IMPORTED_AS.get(name, name) for name in third_party_imports('test')} - local
-    assert {f'python3-{name}' if f'python3-{name}' in SAME else name for name in used} <= set(SAME)
+    declared = set(SAME) | set(WITHOUT_KEY)
+    assert {name for name in used if {name, f'python3-{name}'}.isdisjoint(declared)} == set()
 
 
 def test_every_console_script_has_its_function(metadata: dict) -> None:
@@ -232,12 +238,12 @@ def test_ros_finds_the_installed_package_and_its_executables(
 
 def test_installed_code_finds_the_installed_files(installed: Path) -> None:
     packages = next(installed.glob('lib/python*/site-packages'))
+    path = os.pathsep.join([str(packages), os.environ.get('PYTHONPATH', '')])
     done = subprocess.run(
         [sys.executable, '-c',
          'from vla_ros.resources import share_directory; print(share_directory())'],
         cwd=installed, capture_output=True, text=True, check=False,
-        env={**os.environ, 'PYTHONPATH': f'{packages}{os.pathsep}{os.environ.get("PYTHONPATH", "")}',
-             'AMENT_PREFIX_PATH': str(installed)})
+        env={**os.environ, 'PYTHONPATH': path, 'AMENT_PREFIX_PATH': str(installed)})
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip()) == installed / 'share' / 'vla_ros'
 

@@ -154,6 +154,7 @@ class Observer:
         self.context = Context()
         rclpy.init(args=[], context=self.context, signal_handler_options=SignalHandlerOptions.NO)
         self.node = Node(name, context=self.context, namespace=namespace)
+        self._clients: dict[str, Any] = {}
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._spin, daemon=True)
@@ -167,7 +168,7 @@ class Observer:
             pass
 
     def close(self) -> None:
-        self._executor.shutdown()
+        self._executor.shutdown(timeout_sec=5.0)
         self._thread.join(5.0)
         self.node.destroy_node()
         rclpy.shutdown(context=self.context)
@@ -192,7 +193,10 @@ class Observer:
         return self.node.create_timer(period_s, action)
 
     def call(self, kind: Any, service: str, request: Any) -> Any:
-        client = self.node.create_client(kind, service)
+        # Kept: to destroy one while the other thread waits for it is asking for trouble.
+        client = self._clients.get(service)
+        if client is None:
+            client = self._clients[service] = self.node.create_client(kind, service)
         wait_until(client.service_is_ready, f'service {service}')
         # Asked again now and then: the server that is ready may be one that was killed, of which
         # the middleware learns late.
@@ -203,9 +207,7 @@ class Observer:
                 asked.append((time.monotonic(), client.call_async(request)))
             return next((future for _, future in asked if future.done()), None)
 
-        response = wait_until(answered, f'answer of service {service}').result()
-        self.node.destroy_client(client)
-        return response
+        return wait_until(answered, f'answer of service {service}').result()
 
     def trigger(self, service: str) -> None:
         response = self.call(Trigger, service, Trigger.Request())

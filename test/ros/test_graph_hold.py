@@ -98,7 +98,7 @@ def graph(running: Graph) -> Graph:
     if running.modes:
         running.observer.trigger('control_node/start')
         running.observer.trigger('sim_node/reset')
-    running.moving(0.3, 0.7)
+    running.moving(0.25, 0.5)
     return running
 
 
@@ -106,9 +106,9 @@ def _assert_held(graph: Graph, since: float, fastest: float) -> None:
     """Assert that the arm braked at once after ``since`` and stands still after ``HOLD_S``."""
     held = graph.wait_mode('HOLD', 'policy process is gone')
     assert held - since <= HOLD_S, f'HOLD only after {held - since:.3f} s'
-    # The arm brakes with the acceleration that its profile allows; the scene of the test is chosen
-    # so slow that this leaves no excuse.
-    assert fastest / ACCELERATION < HOLD_S - 0.15
+    # Braking takes as long as the profile's acceleration asks for: at most 0.1 s from the speed
+    # that the test waits for. (At the 1.8 rad/s that the task reaches at most it is 0.36 s.)
+    assert fastest / ACCELERATION <= 0.1
     wait_until(lambda: min(graph.commands[-1][0], graph.joints[-1][0]) > since + 3 * HOLD_S,
                'further commands and joint states')
     later = [np.array(m.position[:6]) for t, m in graph.commands[:] if t > since + HOLD_S]
@@ -121,7 +121,7 @@ def _assert_held(graph: Graph, since: float, fastest: float) -> None:
 @pytest.mark.parametrize('attempt', [1, 2])
 def test_killing_the_policy_holds_the_arm_and_starting_it_again_resumes(
         graph: Graph, attempt: int) -> None:
-    fastest = graph.moving(0.3, 0.7)
+    fastest = graph.moving(0.25, 0.5)
     graph.policy.signal(signal.SIGKILL)
     killed = time.monotonic()
     graph.policy.wait()
@@ -133,7 +133,7 @@ def test_killing_the_policy_holds_the_arm_and_starting_it_again_resumes(
 
 
 def test_a_frozen_policy_holds_the_arm_and_resumes_when_it_thaws(graph: Graph) -> None:
-    fastest = graph.moving(0.3, 0.7)
+    fastest = graph.moving(0.25, 0.5)
     graph.policy.signal(signal.SIGSTOP)
     frozen = time.monotonic()
     try:
@@ -145,7 +145,7 @@ def test_a_frozen_policy_holds_the_arm_and_resumes_when_it_thaws(graph: Graph) -
 
 
 def test_deactivating_the_policy_holds_the_arm_and_activating_it_resumes(graph: Graph) -> None:
-    fastest = graph.moving(0.3, 0.7)
+    fastest = graph.moving(0.25, 0.5)
     since = time.monotonic()
     assert graph.observer.change_state('deactivate')
     _assert_held(graph, since + 0.1, fastest)  # the call itself takes a while

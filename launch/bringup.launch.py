@@ -5,7 +5,6 @@ Wiring only: what runs is described in ``vla_ros.bringup``, which ``vla-ros up``
 
 import functools
 
-from launch import LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
     EmitEvent,
@@ -19,6 +18,7 @@ from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from launch import LaunchContext, LaunchDescription
 from vla_ros.bringup import ARGUMENTS, PACKAGE, Bringup, ProcessSpec
 
 

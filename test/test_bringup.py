@@ -175,8 +175,9 @@ def test_the_launch_file_stops_the_rest_when_a_required_process_ends(
 
 
 def _description(repo_root: Path) -> tuple[Any, Any]:
-    from launch import LaunchContext
     from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+    from launch import LaunchContext
 
     context = LaunchContext()
     source = PythonLaunchDescriptionSource(str(repo_root / 'launch/bringup.launch.py'))
@@ -198,7 +199,8 @@ def _expanded(description: Any, context: Any, given: dict[str, str]) -> list[Any
     return entities
 
 
-def _launched(repo_root: Path, given: dict[str, str]) -> dict[str, tuple[dict[str, Any], list[str]]]:
+def _launched(repo_root: Path,
+              given: dict[str, str]) -> dict[str, tuple[dict[str, Any], list[str]]]:
     """Return executable -> (its parameters, its parameter files), as launch would start it."""
     description, context = _description(repo_root)
     found = {}

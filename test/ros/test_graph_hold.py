@@ -13,14 +13,14 @@ import pytest
 pytest.importorskip('rclpy')
 pytest.importorskip('mujoco')
 
-from diagnostic_msgs.msg import DiagnosticStatus  # noqa: E402
-from graph_rig import Observer, Process, node_process, reason, speed, wait_until  # noqa: E402
-from sensor_msgs.msg import JointState  # noqa: E402
-from std_msgs.msg import String  # noqa: E402
-from trajectory_msgs.msg import JointTrajectory  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticStatus
+from graph_rig import Observer, Process, node_process, reason, speed, wait_until
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+from trajectory_msgs.msg import JointTrajectory
 
-from vla_ros.robots import load_profile  # noqa: E402
-from vla_ros.ros import qos  # noqa: E402
+from vla_ros.robots import load_profile
+from vla_ros.ros import qos
 
 pytestmark = [pytest.mark.ros, pytest.mark.sim, pytest.mark.slow]
 

@@ -13,11 +13,11 @@ import pytest
 pytest.importorskip('rclpy')
 pytest.importorskip('mujoco')
 
-from diagnostic_msgs.msg import DiagnosticStatus  # noqa: E402
-from graph_rig import Observer, Process, reason, speed, wait_until  # noqa: E402
-from sensor_msgs.msg import JointState  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticStatus
+from graph_rig import Observer, Process, reason, speed, wait_until
+from sensor_msgs.msg import JointState
 
-from vla_ros.ros import qos  # noqa: E402
+from vla_ros.ros import qos
 
 pytestmark = [pytest.mark.ros, pytest.mark.sim, pytest.mark.slow]
 

@@ -11,20 +11,20 @@ import pytest
 
 pytest.importorskip('rclpy')
 
-from graph_rig import Observer, node_process, stamp_ns, wait_until  # noqa: E402
-from sensor_msgs.msg import Image, JointState  # noqa: E402
-from std_msgs.msg import String  # noqa: E402
-from trajectory_msgs.msg import JointTrajectory  # noqa: E402
-from visualization_msgs.msg import MarkerArray  # noqa: E402
+from graph_rig import Observer, node_process, stamp_ns, wait_until
+from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import String
+from trajectory_msgs.msg import JointTrajectory
+from visualization_msgs.msg import MarkerArray
 
-from vla_ros.core.se3 import pose  # noqa: E402
-from vla_ros.robots import load_profile  # noqa: E402
-from vla_ros.ros import qos  # noqa: E402
-from vla_ros.ros.chunk_message import chunk_from_message  # noqa: E402
-from vla_ros.ros.images import image_from_rgb  # noqa: E402
-from vla_ros.ros.joint_states import joint_state_message  # noqa: E402
-from vla_ros.ros.policy_description import PolicyDescription  # noqa: E402
-from vla_ros.ros.poses import FrameMarkers  # noqa: E402
+from vla_ros.core.se3 import pose
+from vla_ros.robots import load_profile
+from vla_ros.ros import qos
+from vla_ros.ros.chunk_message import chunk_from_message
+from vla_ros.ros.images import image_from_rgb
+from vla_ros.ros.joint_states import joint_state_message
+from vla_ros.ros.policy_description import PolicyDescription
+from vla_ros.ros.poses import FrameMarkers
 
 pytestmark = pytest.mark.ros
 

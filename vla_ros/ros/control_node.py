@@ -238,11 +238,13 @@ class ControlNode(Node):
         self._diagnostics.set(
             'mode', _LEVELS[tick.mode],
             tick.mode.value + (f': {tick.reason}' if tick.reason else ''),
-            limiters=dict(self._acted) or 'none', chunks=dict(self._pipeline.chunks.counts) or 'none')
+            limiters=dict(self._acted) or 'none',
+            chunks=dict(self._pipeline.chunks.counts) or 'none')
         late = sorted(self._late_ns)
-        self._diagnostics.set('loop', Level.OK, f'{self.parameters.rate_hz:g} Hz',
-                              late_median_ms=late[len(late) // 2] * 1e-6, late_max_ms=late[-1] * 1e-6,
-                              overruns=self._ticker.overruns)
+        self._diagnostics.set(
+            'loop', Level.OK, f'{self.parameters.rate_hz:g} Hz',
+            late_median_ms=late[len(late) // 2] * 1e-6, late_max_ms=late[-1] * 1e-6,
+            overruns=self._ticker.overruns)
 
 
 def main(argv: list[str] | None = None) -> int:

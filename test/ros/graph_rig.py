@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ class Process:
 
     def __init__(self, name: str, command: Sequence[str], folder: Path) -> None:
         self.name = name
+        self.env: dict[str, str] = {}  # beside what it inherits
         self.command = list(command)
         self._file = folder / f'{name}.log'
         self._popen: subprocess.Popen[bytes] | None = None
@@ -72,7 +74,8 @@ class Process:
         with self._file.open('ab') as out:
             self._popen = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                env={**os.environ, 'PYTHONUNBUFFERED': '1', 'PYTHONPATH': path}, cwd=_ROOT)
+                env={**os.environ, 'PYTHONUNBUFFERED': '1', 'PYTHONPATH': path, **self.env},
+                cwd=_ROOT)
         return self
 
     def signal(self, number: int) -> None:
@@ -162,10 +165,8 @@ class Observer:
         self.diagnostics = self.hear(DiagnosticArray, '/diagnostics', qos.DIAGNOSTICS)
 
     def _spin(self) -> None:
-        try:
+        with suppress(ExternalShutdownException):
             self._executor.spin()
-        except ExternalShutdownException:
-            pass
 
     def close(self) -> None:
         self._executor.shutdown(timeout_sec=5.0)

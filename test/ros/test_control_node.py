@@ -420,6 +420,22 @@ def test_joint_states_that_stop_hold_the_arm_at_the_last_command(rig: Rig) -> No
     assert len(rig.modes) > resumed
 
 
+def test_an_arm_that_was_moved_while_it_was_silent_is_not_pulled_back(rig: Rig) -> None:
+    rig.robot.answers = False
+    rig.wait_mode('HOLD', 'joint_states: older than')
+    wait_until(lambda: len(set(map(tuple, (m.position for _, m in rig.robot.commands[-5:])))) == 1,
+               'a steady command')
+    moved = rig.robot.q + [0.2, 0.0, 0.0, 0.0, 0.0, 0.0]  # less than max_joint_lead
+    since, modes = len(rig.robot.commands), len(rig.modes)
+    rig.robot.states.publish(joint_state_message(NAMES, [*moved, 0.05],
+                                                 stamp_ns=rig.robot.now_ns()))
+    back = rig.modes.wait(lambda m: 'joint_states' not in reason(m), 'fresh joints', modes)
+    rig.more_commands()
+    later = [m for m in rig.robot.commands.messages[since:]
+             if stamp_ns(m) >= to_int(back, 'stamp_ns')]
+    assert abs(later[0].position[0] - moved[0]) < 0.01
+
+
 # Each with a process of its own, in a namespace of its own
 
 @pytest.fixture
@@ -446,10 +462,15 @@ def test_nothing_is_sent_before_the_first_valid_joint_state(alone: Callable[...,
     rig.observer.wait_diagnostic('alone: action_chunk', 'nobody has said on the topic policy')
     rig.policy.describe()
     rig.observer.wait_diagnostic('alone: policy', 'played by a test', level=0)
-    for _ in range(3):  # the first may answer an observation from before the policy was known
+
+
+    def taken() -> bool:  # the first may answer an observation from before the policy was known
         rig.policy.send(rig.policy.chunk())
-        time.sleep(0.02)
-    rig.observer.wait_diagnostic('alone: action_chunk', 'received', level=0)
+        time.sleep(0.05)
+        return any(s.name == 'alone: action_chunk' and s.message == 'received'
+                   for m in rig.observer.diagnostics.messages for s in m.status)
+
+    wait_until(taken, 'a chunk that is taken')
     for damage, _ in BAD_JOINTS.values():
         rig.robot.states.publish(damage(rig.robot.state()))
     rig.observer.wait_diagnostic('alone: joint_states', 'joint_states', level=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,10 @@ class Graph:
         self.control = node_process('control_node', folder, use_sim_time=True)
         self.policy = node_process('policy_node', folder, use_sim_time=True)
         self.task.publish(String(data=TASK))
+        for process in self.processes:
+            # After a subscriber was killed, Fast DDS' shared memory now and then delivers no more
+            # images to anybody for many seconds (its issue 5469). That is not what is tested here.
+            process.env['FASTDDS_BUILTIN_TRANSPORTS'] = 'UDPv4'
 
     @property
     def processes(self) -> tuple[Process, ...]:
@@ -102,55 +106,67 @@ def graph(running: Graph) -> Graph:
     return running
 
 
-def _assert_held(graph: Graph, since: float, fastest: float) -> None:
-    """Assert that the arm braked at once after ``since`` and stands still after ``HOLD_S``."""
-    held = graph.wait_mode('HOLD', 'policy process is gone')
-    assert held - since <= HOLD_S, f'HOLD only after {held - since:.3f} s'
-    # Braking takes as long as the profile's acceleration asks for: at most 0.1 s from the speed
-    # that the test waits for. (At the 1.8 rad/s that the task reaches at most it is 0.36 s.)
-    assert fastest / ACCELERATION <= 0.1
-    wait_until(lambda: min(graph.commands[-1][0], graph.joints[-1][0]) > since + 3 * HOLD_S,
-               'further commands and joint states')
-    later = [np.array(m.position[:6]) for t, m in graph.commands[:] if t > since + HOLD_S]
-    assert len(later) > 10
-    assert np.ptp(later, axis=0).max() < 2e-3, 'commands still moved after 0.3 s'
-    measured = [np.array(m.position[:6]) for t, m in graph.joints[:] if t > since + HOLD_S]
-    assert np.ptp(measured, axis=0).max() < 5e-3, 'the arm still moved after 0.3 s'
+def _assert_holds(graph: Graph, disturb: Callable[[], None], mend: Callable[[], None]) -> None:
+    """Assert that the arm brakes and stands still within ``HOLD_S`` of a disturbance.
+
+    A machine on which this process itself stalls cannot tell; then it is tried again.
+    """
+    for _ in range(4):
+        # Braking takes as long as the profile's acceleration asks for: at most 0.1 s from this
+        # speed. (At the 1.8 rad/s that the task reaches at most it is 0.36 s.)
+        fastest = graph.moving(0.25, 0.5)
+        assert fastest / ACCELERATION <= 0.1
+        seen, since = len(graph.joints), time.monotonic()
+        disturb()
+        held = graph.wait_mode('HOLD', 'policy process is gone')
+        end = since + 3 * HOLD_S
+        wait_until(lambda end=end: min(graph.commands[-1][0], graph.joints[-1][0]) > end,
+                   'further commands and joint states')
+        sent = [np.array(m.position[:6]) for t, m in graph.commands[:] if t > since + HOLD_S]
+        measured = [np.array(m.position[:6]) for t, m in graph.joints[:] if t > since + HOLD_S]
+        assert len(sent) > 10
+        # It comes to rest in any case, however busy the machine is.
+        assert np.ptp(sent[-10:], axis=0).max() < 2e-3
+        arrivals = [t for t, _ in graph.joints[seen - 1:] if t < since + 2 * HOLD_S]
+        if max(np.diff(arrivals), default=1.0) < 0.05:
+            assert held - since <= HOLD_S, f'HOLD only after {held - since:.3f} s'
+            assert np.ptp(sent, axis=0).max() < 2e-3, 'commands still moved after 0.3 s'
+            assert np.ptp(measured, axis=0).max() < 5e-3, 'the arm still moved after 0.3 s'
+            return
+        mend()
+        graph.observer.trigger('sim_node/reset')
+    pytest.skip('this machine is too busy: joint states at 100 Hz came more than 0.05 s apart in '
+                'each of four attempts')
 
 
-@pytest.mark.parametrize('attempt', [1, 2])
-def test_killing_the_policy_holds_the_arm_and_starting_it_again_resumes(
-        graph: Graph, attempt: int) -> None:
-    fastest = graph.moving(0.25, 0.5)
-    graph.policy.signal(signal.SIGKILL)
-    killed = time.monotonic()
-    graph.policy.wait()
-    _assert_held(graph, killed, fastest)
-    assert graph.control.alive
-    graph.policy.start()
-    graph.wait_mode('AUTONOMOUS')
-    graph.moving()
+def test_killing_the_policy_holds_the_arm_and_starting_it_again_resumes(graph: Graph) -> None:
+    for _ in range(2):
+        _assert_holds(graph, graph.policy.kill, lambda: graph.policy.start() and None)
+        assert graph.control.alive
+        graph.policy.start()
+        graph.wait_mode('AUTONOMOUS')
+        graph.observer.trigger('sim_node/reset')
 
 
 def test_a_frozen_policy_holds_the_arm_and_resumes_when_it_thaws(graph: Graph) -> None:
-    fastest = graph.moving(0.25, 0.5)
-    graph.policy.signal(signal.SIGSTOP)
-    frozen = time.monotonic()
-    try:
-        _assert_held(graph, frozen, fastest)
-    finally:
+    def thaw() -> None:
         graph.policy.signal(signal.SIGCONT)
+
+    try:
+        _assert_holds(graph, lambda: graph.policy.signal(signal.SIGSTOP), thaw)
+    finally:
+        thaw()
     graph.wait_mode('AUTONOMOUS')
     graph.moving()
 
 
 def test_deactivating_the_policy_holds_the_arm_and_activating_it_resumes(graph: Graph) -> None:
-    fastest = graph.moving(0.25, 0.5)
-    since = time.monotonic()
-    assert graph.observer.change_state('deactivate')
-    _assert_held(graph, since + 0.1, fastest)  # the call itself takes a while
+    def change(transition: str) -> None:
+        assert graph.observer.change_state(transition)
+
+    _assert_holds(graph, lambda: change('deactivate'), lambda: change('activate'))
     assert graph.observer.state() == 'inactive'
-    assert graph.observer.change_state('activate')
+    change('activate')
     graph.wait_mode('AUTONOMOUS')
     graph.moving()
 

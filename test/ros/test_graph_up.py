@@ -59,8 +59,9 @@ class Up:
     def moving(self) -> None:
         def fast() -> bool:
             recent = self.commands[-5:]
-            return (len(recent) == 5 and self.modes[-1][1].message == 'AUTONOMOUS'
-                    and all(speed(m) > 0.1 for _, m in recent))
+            return bool(len(recent) == 5 and self.modes
+                        and self.modes[-1][1].message == 'AUTONOMOUS'
+                        and all(speed(m) > 0.1 for _, m in recent))
 
         wait_until(fast, 'motion by the policy')
 

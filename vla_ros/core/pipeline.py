@@ -120,6 +120,7 @@ class Pipeline:
         self._gripper: float | None = None
         self._now_ns: int | None = None
         self._apart_s = 0.0
+        self._silent = False  # whether the joint states were stale at the last tick
 
     # Inputs
 
@@ -205,6 +206,7 @@ class Pipeline:
             return Tick(now_ns, mode, reason, changed=changed)
         if self._q is None:
             self._rest_at(measured)
+        self._catch_up(measured, now_ns)
         if self._lost(measured, dt):
             return Tick(now_ns, mode, reason, changed=changed,
                         acted=('nothing sent: commanded and measured joints are apart',))
@@ -302,6 +304,15 @@ class Pipeline:
                 self.chunks.clear(self._now_ns)
             self._apart_s = 0.0
         return True
+
+    def _catch_up(self, measured: Array, now_ns: int) -> None:
+        """Begin from the measured joints when they are heard of again and the command is at rest.
+
+        Somebody may have moved the arm meanwhile; it must not be pulled back.
+        """
+        silent, self._silent = self._silent, not self._joints_fresh(now_ns)
+        if silent and not self._silent and self.at_rest:
+            self._rest_at(measured)
 
     def _rest_at(self, measured: Array) -> None:
         self._q = measured.copy()

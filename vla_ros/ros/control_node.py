@@ -38,6 +38,8 @@ from vla_ros.ros.rate import Ticker
 from vla_ros.ros.stamps import to_ns
 
 _STILL_S = 0.5  # s of real time without a control tick that are worth a report
+# A process that ends may take its last messages with it; the arm's last command must be one at rest.
+_STILL_TICKS = 5
 _LEVELS = {Mode.AUTONOMOUS: Level.OK, Mode.HOLD: Level.WARN, Mode.STOPPED: Level.WARN}
 
 
@@ -104,6 +106,7 @@ class ControlNode(Node):
         self._finished.set()
 
     def _run(self) -> None:
+        still = 0
         while (turn := self._ticker.wait()) is not None:
             self._late_ns.append(turn.error_ns)
             while self._inbox:
@@ -112,8 +115,10 @@ class ControlNode(Node):
             self._send(tick)
             self._tick, self._ticked = tick, time.monotonic()
             self._acted.update(a.split(' ', 1)[0] for a in tick.acted)
-            if self._shutting_down and self._pipeline.at_rest:
-                self._finished.set()
+            if self._shutting_down:
+                still = still + 1 if self._pipeline.at_rest else 0
+                if still >= _STILL_TICKS:
+                    self._finished.set()
 
     def _send(self, tick: Tick) -> None:
         if tick.q is not None and tick.velocity is not None:

@@ -46,8 +46,8 @@ EXTRAS_REQUIRE = {
     'ik': ['pin>=2.6'],
     'vision': ['opencv-python-headless'],
     'sim': ['mujoco>=3.2'],
-    'demo': ['av', 'matplotlib'],
-    'test': ['pytest', 'hypothesis'],
+    'demo': ['av', 'matplotlib', 'pillow'],
+    'test': ['pytest>=7', 'hypothesis', 'setuptools'],
     'lint': ['ruff', 'mypy', 'types-PyYAML'],
 }
 

@@ -3,7 +3,8 @@
 Wiring only: what runs is described in ``vla_ros.bringup``, which ``vla-ros up`` reads too.
 """
 
-from launch import LaunchDescription, LaunchContext
+import functools
+
 from launch.actions import (
     DeclareLaunchArgument,
     EmitEvent,
@@ -13,10 +14,12 @@ from launch.actions import (
 )
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
+from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from vla_ros.bringup import ARGUMENTS, PACKAGE, Bringup
+from launch import LaunchContext, LaunchDescription
+from vla_ros.bringup import ARGUMENTS, PACKAGE, Bringup, ProcessSpec
 
 
 def _processes(context: LaunchContext):
@@ -26,14 +29,18 @@ def _processes(context: LaunchContext):
         parameters = [str(spec.params_file)] if spec.params_file else []
         node = Node(package=PACKAGE, executable=spec.name, name=spec.name, output='screen',
                     parameters=[*parameters, dict(spec.parameters)])
-        if spec.required:
-            consequence = [LogInfo(msg=f'{spec.name} ended: stopping the rest'),
-                           EmitEvent(event=Shutdown(reason=f'{spec.name} ended'))]
-        else:
-            consequence = [LogInfo(msg=f'{spec.name} ended: the arm holds')]
-        actions += [node, RegisterEventHandler(OnProcessExit(target_action=node,
-                                                             on_exit=consequence))]
+        actions += [node, RegisterEventHandler(OnProcessExit(
+            target_action=node, on_exit=functools.partial(_on_exit, spec)))]
     return actions
+
+
+def _on_exit(spec: ProcessSpec, event: ProcessExited, context: LaunchContext):
+    if context.is_shutdown:
+        return []
+    if not spec.required:
+        return [LogInfo(msg=f'{spec.name} ended: the arm holds')]
+    return [LogInfo(msg=f'{spec.name} ended: stopping the rest'),
+            EmitEvent(event=Shutdown(reason=f'{spec.name} ended'))]
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -1,5 +1,6 @@
 """The README says what the code says."""
 
+import os
 import re
 import subprocess
 import sys
@@ -13,7 +14,8 @@ README = (ROOT / 'README.md').read_text(encoding='utf-8')
 
 def test_the_tables_are_those_of_the_code():
     done = subprocess.run([sys.executable, str(ROOT / 'tools/readme_tables.py'), '--check'],
-                          capture_output=True, text=True, cwd=ROOT, check=False)
+                          capture_output=True, text=True, check=False,
+                          env={**os.environ, 'PYTHONPATH': str(ROOT)})
     assert done.returncode == 0, done.stderr
 
 

@@ -71,7 +71,8 @@ def test_signal_runs_the_shutdown_hook_while_callbacks_still_run(start, number):
 
 
 def test_ctrl_c_that_arrives_twice_does_not_cut_the_stop_short(start):
-    process = start(init="say('up')", shutdown="say('braking'); sys.stdin.readline(); say('at rest')")
+    process = start(init="say('up')",
+                    shutdown="say('braking'); sys.stdin.readline(); say('at rest')")
     assert process.stdout.readline() == 'up\n'
     process.send_signal(signal.SIGINT)  # from the terminal
     assert process.stdout.readline() == 'braking\n'

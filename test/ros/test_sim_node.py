@@ -136,50 +136,65 @@ def test_reports_its_real_time_factor_and_its_cameras(listener):
     assert 'image rate [Hz]' in {v.key for v in statuses()['sim_node: cameras'].values}
 
 
-def test_wrong_command_is_refused_whole_and_the_next_one_is_carried_out(listener, sim):
+@pytest.fixture
+def command(listener):
+    """Return ``command(msg, condition, what)``: send it again and again until the condition holds.
+
+    Again and again, as a controller does: the first ones are lost while the two ends still find
+    each other.
+    """
     node, received, wait = listener
-    publisher = node.create_publisher(JointState, 'joint_command', qos.JOINTS)
-    wait(lambda: publisher.get_subscription_count() and received['joint_states'], 'match')
+    publisher = node.create_publisher(JointState, 'joint_command', qos.COMMAND)
+
+    def send(msg, condition, what):
+        def sent_and_condition():
+            publisher.publish(msg)
+            return received['joint_states'] and condition()
+        wait(sent_and_condition, what)
+
+    return send
+
+
+def value_of(received, joint):
+    return joint_vector(received['joint_states'][-1], [joint])[0]
+
+
+def test_wrong_command_is_refused_whole_and_the_right_one_is_carried_out(listener, command, sim):
+    _, received, _ = listener
     home = np.append(PROFILE.joints.home, PROFILE.gripper.open)
     far, near = home.copy(), home.copy()
     far[0], near[0] = -1.0, 0.3
-    wrong = [
-        joint_state_message(NAMES[1:], far[1:], stamp_ns=0),
-        joint_state_message([*NAMES, 'joint9'], [*far, 0.0], stamp_ns=0),
-        joint_state_message(NAMES, [far[0], float('nan'), *far[2:]], stamp_ns=0),
-        JointState(name=NAMES, position=far[:-1].tolist()),
-        JointState()]
-    # One at a time, with simulated time between them in which a wrong one would move the arm.
-    for msg in [*wrong, joint_state_message(NAMES[::-1], near[::-1], stamp_ns=0)]:
-        publisher.publish(msg)
-        count = len(received['joint_states'])
-        wait(lambda count=count: len(received['joint_states']) > count + 30, 'joint states')
 
-    def first_joint():
-        return joint_vector(received['joint_states'][-1], ['joint1'])[0]
-
-    # The sentinel: the right command arrives, so the wrong ones before it had arrived too.
-    wait(lambda: first_joint() > 0.25, 'the right command')
+    # Sentinels: a right command gets through before and after, so the wrong ones did as well.
+    command(joint_state_message(NAMES[::-1], near[::-1], stamp_ns=0),
+            lambda: value_of(received, 'joint1') > 0.25, 'the right command')
+    received.clear()
+    for msg in [
+            joint_state_message(NAMES[1:], far[1:], stamp_ns=0),
+            joint_state_message([*NAMES, 'joint9'], [*far, 0.0], stamp_ns=0),
+            joint_state_message([*JOINTS, 'joint9'], far, stamp_ns=0),
+            joint_state_message(NAMES, [far[0], float('nan'), *far[2:]], stamp_ns=0),
+            JointState(name=NAMES, position=far[:-1].tolist()),
+            JointState()]:
+        # Simulated time for it, in which the arm would go far.
+        count = len(received['joint_states']) + 30
+        command(msg, lambda count=count: len(received['joint_states']) > count, 'joint states')
     lowest = min(joint_vector(m, ['joint1'])[0] for m in received['joint_states'])
-    assert lowest > -0.05
+    assert lowest > 0.2
+    command(joint_state_message(NAMES, home, stamp_ns=0),
+            lambda: value_of(received, 'joint1') < 0.05, 'the next right command')
     assert 'joint_command: missing joints: joint1' in sim[1].read_text()
 
 
-def test_command_without_the_gripper_leaves_it_alone(listener):
-    node, received, wait = listener
-    publisher = node.create_publisher(JointState, 'joint_command', qos.COMMAND)
-    wait(lambda: publisher.get_subscription_count(), 'match')
+def test_command_without_the_gripper_leaves_it_alone(listener, command):
+    _, received, _ = listener
     q = np.array(PROFILE.joints.home)
-
-    def gripper():
-        return joint_vector(received['joint_states'][-1], ['gripper'])[0]
-
-    publisher.publish(joint_state_message(NAMES, [*q, 0.03], stamp_ns=0))
-    wait(lambda: received['joint_states'] and abs(gripper() - 0.03) < 0.003, 'a narrow gripper')
+    command(joint_state_message(NAMES, [*q, 0.03], stamp_ns=0),
+            lambda: abs(value_of(received, 'gripper') - 0.03) < 0.003, 'a narrow gripper')
     q[0] = -0.4
-    publisher.publish(joint_state_message(JOINTS, q, stamp_ns=0))
-    wait(lambda: joint_vector(received['joint_states'][-1], ['joint1'])[0] < -0.35, 'the arm')
-    assert abs(gripper() - 0.03) < 0.003
+    command(joint_state_message(JOINTS, q, stamp_ns=0),
+            lambda: value_of(received, 'joint1') < -0.35, 'the arm')
+    assert abs(value_of(received, 'gripper') - 0.03) < 0.003
 
 
 def test_reset_takes_the_seed_and_the_clock_goes_on(listener):

@@ -84,16 +84,20 @@ def test_everything_touches_the_world_from_one_thread(running):
     assert threading.get_ident() not in world.threads
 
 
-def test_reset_forgets_the_command_before_it_and_keeps_the_one_after():
+@pytest.mark.parametrize(('after', 'calls'), [
+    ([], [('reset', 7)]),
+    ([np.array([2.0])], [('reset', 7), ('command', [2.0], 0.0)])])
+def test_reset_forgets_the_command_before_it_and_keeps_the_one_after(after, calls):
     world, watch = FakeWorld(), Watch()
     runner = SimRunner(world, [Event(Schedule(200.0), watch)], lambda: 0.0, [].append)
     runner.command(np.array([1.0]), 0.0)
-    assert not runner.reset(7, timeout_s=0.0)  # not running yet: all three are waiting
-    runner.command(np.array([2.0]), 0.0)
+    assert not runner.reset(7, timeout_s=0.0)  # not running yet: all of them are waiting
+    for q in after:
+        runner.command(q, 0.0)
     runner.start()
     watch.wait(2)
     runner.stop()
-    assert world.calls == [('reset', 7), ('command', [2.0], 0.0)]
+    assert world.calls == calls
 
 
 def test_reset_is_done_when_it_returns_and_time_goes_on(running):

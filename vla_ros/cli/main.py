@@ -14,7 +14,7 @@ VERBS: dict[str, str] = {
     'up': 'start the nodes, without ros2 launch',
     'demo': 'let a simulated arm do a task, and leave a video and a report',
 }
-"""Verb -> help. ``vla_ros.cli.<verb>`` is imported when it is used: most need what others do not."""
+"""Verb -> help. ``vla_ros.cli.<verb>`` is imported only when used: each needs other libraries."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

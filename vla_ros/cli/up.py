@@ -38,7 +38,8 @@ def run(args: argparse.Namespace) -> int:
     stop = threading.Event()
     # SIGHUP: the terminal was closed. The nodes are in sessions of their own and would go on.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, lambda *_: stop.set())
     with supervisor:
         while not stop.wait(0.1):
             ended = supervisor.poll()

@@ -120,6 +120,7 @@ class Pipeline:
         self._gripper: float | None = None
         self._now_ns: int | None = None
         self._apart_s = 0.0
+        self._silent = False  # whether the joint states were stale at the last tick
 
     # Inputs
 
@@ -157,10 +158,17 @@ class Pipeline:
             self._chunk_arrival_ns = now_ns
         return verdict
 
-    def set_policy_alive(self, alive: bool, now_ns: int) -> None:
-        """Tell whether the policy's process lives; what a dead one has promised is dropped."""
-        if not alive and not self._policy_gone:
-            self.chunks.clear(now_ns)
+    def policy_started(self, now_ns: int) -> None:
+        """Tell that a policy has announced itself: what another one before it said is dropped."""
+        self.chunks.clear(now_ns)
+        self._policy_gone = False
+
+    def set_policy_alive(self, alive: bool) -> None:
+        """Tell whether the policy's process is heard of.
+
+        Without it the arm brakes and holds. What it has said is kept: on a busy machine a process
+        that lives may not be heard of for a moment, and then it goes on where it was.
+        """
         self._policy_gone = not alive
 
     def stop(self, reason: str) -> None:
@@ -198,6 +206,7 @@ class Pipeline:
             return Tick(now_ns, mode, reason, changed=changed)
         if self._q is None:
             self._rest_at(measured)
+        self._catch_up(measured, now_ns)
         if self._lost(measured, dt):
             return Tick(now_ns, mode, reason, changed=changed,
                         acted=('nothing sent: commanded and measured joints are apart',))
@@ -295,6 +304,15 @@ class Pipeline:
                 self.chunks.clear(self._now_ns)
             self._apart_s = 0.0
         return True
+
+    def _catch_up(self, measured: Array, now_ns: int) -> None:
+        """Begin from the measured joints when they are heard of again and the command is at rest.
+
+        Somebody may have moved the arm meanwhile; it must not be pulled back.
+        """
+        silent, self._silent = self._silent, not self._joints_fresh(now_ns)
+        if silent and not self._silent and self.at_rest:
+            self._rest_at(measured)
 
     def _rest_at(self, measured: Array) -> None:
         self._q = measured.copy()

@@ -3,11 +3,11 @@
 ::
 
     supervisor ── sim_node, policy_node, control_node       (processes, as in every bring-up)
-                        │ topics          ▲ instruction
-    node.RecorderNode ──┴──> recording    └── sequence.TaskSequence (judges, says what is next)
-                        ├──> video        (encoded while it runs, in a thread)
-                        └──> table        (in the terminal)
-    session.run: start, wait, watch, stop ──> verdict ──> plot, report, page
+                            │ topics          ▲ instruction
+    ros/demo_node.DemoNode ─┴──> recording    └── sequence (judges, says what is next)
+                            ├──> video        (encoded while it runs, in a thread)
+                            └──> table        (in the terminal)
+    session: start, wait, watch, stop in order ──> verdict ──> plot, report, page
 
-Only ``node`` and ``session`` know ROS; the rest is fed with numbers and tested without it.
+Nothing here knows ROS: the session is given the processes and the observer, the rest numbers.
 """

@@ -8,6 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+CAMERAS = ('third_person', 'wrist')
+"""Cameras in the video, from left to right."""
+
+HEIGHTS = ('tcp', 'insulator')
+"""Frames whose height above the table is kept."""
+
 _FACTOR_WINDOW_S = 1.0
 
 

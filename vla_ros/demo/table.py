@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -52,7 +52,6 @@ def table(view: LiveView, width: int = 80, colour: bool = False) -> list[str]:
     """Return the lines of the table, none wider than ``width``."""
     paint = _painter(colour)
     rule = paint('─' * min(width, 78), _DIM)
-    mode = paint(view.mode or '-', _MODE_COLOURS.get(view.mode, ''))
     lines = [
         paint(_cut(f'vla_ros demo · {view.robot} (simulated)', width), _BOLD),
         _cut(f'policy       {view.policy or "not announced yet"}', width),
@@ -60,12 +59,14 @@ def table(view: LiveView, width: int = 80, colour: bool = False) -> list[str]:
     if view.waiting:
         lines += [rule, _cut(f'starting, {view.wall_s:.0f} s; waiting for:', width)]
         return lines + [_cut(f'  {name}', width) for name in view.waiting]
-    room = max(width - len('mode         ') - len(view.mode or '-') - 3, 0)
+    mode = _cut(f'mode         {view.mode or "-"}{f" · {view.reason}" * bool(view.reason)}', width)
+    if view.mode:
+        mode = mode.replace(view.mode, paint(view.mode, _MODE_COLOURS.get(view.mode, '')), 1)
     lines += [
         _cut(f'instruction  {view.instruction or "-"}'
              + (f'  (task {view.task} of {view.tasks})' if view.tasks else ''), width),
         _cut(f'state        {view.detail or "-"}', width),
-        f'mode         {mode}' + (_cut(f' · {view.reason}', room) if view.reason else ''),
+        mode,
         _cut(f'time         {view.sim_s:.1f} s simulated, {view.wall_s:.1f} s real, '
              f'real-time factor {_number(view.real_time_factor, ".2f")}', width),
         _cut(f'gripper      commanded {_number(view.gripper_commanded, ".1f", 1e3)} mm, '
@@ -83,8 +84,9 @@ def line(view: LiveView) -> str:
     """Return the same in one line, for a log."""
     if view.waiting:
         return f'starting {view.wall_s:4.0f} s  waiting for {", ".join(view.waiting)}'
-    rates = ' '.join(f'{s.name.split("/")[-1]}={_number(s.rate_hz, ".0f")}Hz'
-                     f'/{_number(s.age_s, ".0f", 1e3)}ms' for s in view.streams)
+    rates = ', '.join(f'{s.name.removeprefix("camera/").removesuffix("/image_raw")} '
+                      f'{_number(s.rate_hz, ".0f")} Hz/{_number(s.age_s, ".0f", 1e3)} ms'
+                      for s in view.streams)
     reason = f' ({view.reason})' if view.reason else ''
     return (f'{view.sim_s:6.1f} s  rtf {_number(view.real_time_factor, ".2f")}  '
             f'{view.mode}{reason}  {view.instruction!r}: {view.detail or "-"}  '
@@ -136,7 +138,7 @@ class Screen:
         self._stream.flush()
 
 
-def _painter(colour: bool):  # noqa: ANN202, a closure of two strings
+def _painter(colour: bool) -> Callable[[str, str], str]:
     def paint(text: str, code: str) -> str:
         return f'{code}{text}{_PLAIN}' if colour and code else text
     return paint

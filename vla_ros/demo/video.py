@@ -143,8 +143,9 @@ class VideoWriter:
     def _run(self) -> None:
         try:
             self._encode()
-        except Exception as error:  # the demo goes on without a video, and its report says why
+        except Exception as error:  # noqa: BLE001, the demo goes on, and its report says why
             self.error = error
+            self.dropped, self.frames = self.dropped + self.frames, 0
             while self._queue.get() is not None:
                 self.dropped += 1
 
@@ -212,7 +213,7 @@ def _fitted(rgb: np.ndarray) -> Any:
     image = Image.fromarray(np.ascontiguousarray(rgb))
     scale = PANEL / max(image.size)
     image = image.resize((max(round(image.width * scale), 1), max(round(image.height * scale), 1)),
-                         Image.Resampling.BICUBIC)
+                         Image.BICUBIC)
     if image.size == (PANEL, PANEL):
         return image
     panel = Image.new('RGB', (PANEL, PANEL), _GROUND)

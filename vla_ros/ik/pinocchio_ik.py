@@ -141,5 +141,5 @@ def _pinocchio() -> Any:
     except ImportError as error:
         raise DependencyError(
             "the IK backend 'pinocchio' needs Pinocchio: apt install ros-$ROS_DISTRO-pinocchio, "
-            'or pip install "vla_ros[ik]"') from error
+            f'or pip install "vla_ros[ik]" (import failed: {error})') from error
     return pinocchio

@@ -29,6 +29,7 @@ CLOSED, OPEN = 0.0, 1.0
 _WIDTH_TOLERANCE = 0.004  # m, gripped when the fingers are this close to the object's width
 _GRASP_POSITION, _GRASP_ROTATION = 0.004, 0.05  # m, rad: close the gripper from here
 _ABOVE_CENTRE = 0.005  # m, where a cube is gripped: clear of the table
+_ON_SEAT = 0.006  # m above its seat at which the ring may be let go
 _SLIP = 0.025  # m between tool frame and grasp frame; more is not gripped any more
 
 
@@ -101,7 +102,8 @@ class Expert:
             return Intent(goal, CLOSED, 'lift')
         offset, turn = _distance(T, T_grasp)
         width = getattr(self.config.grasp_widths, kind)
-        closing = width - 2 * _WIDTH_TOLERANCE <= scene.width < self.config.gripper_open - 0.008
+        # Fingers that have begun to close go on closing, though the object may have moved a little.
+        closing = width - 2 * _WIDTH_TOLERANCE <= scene.width < self.config.gripper_open
         reached = offset < _GRASP_POSITION and turn < _GRASP_ROTATION
         if (reached and scene.width > width) or (closing and offset < 0.5 * _SLIP):
             return Intent(T_grasp, CLOSED, 'close')
@@ -133,9 +135,9 @@ class Expert:
                 scene, 'insulator_grasp', 'insulator')
         T = scene.T_base_tool
         if threaded and along > length - 0.008:
-            if above_seat < 0.004:
+            if above_seat < _ON_SEAT:
                 return Intent(T, OPEN, 'release')
-            return self._carry(T, ring, seat, seat[:3, 3] - np.array([0.0, 0.0, 0.004]), 'lower')
+            return self._carry(T, ring, seat, seat[:3, 3] - [0.0, 0.0, _ON_SEAT], 'lower')
         ahead = tip[:3, 3] - ring[:3, 3]
         if ahead[2] > 0.03 and float(np.linalg.norm(ahead[:2])) > 0.05:
             return self._carry(T, ring, None, ring[:3, 3] + [0.0, 0.0, ahead[2]], 'lift')

@@ -38,6 +38,8 @@ from vla_ros.ros.rate import Ticker
 from vla_ros.ros.stamps import to_ns
 
 _STILL_S = 0.5  # s of real time without a control tick that are worth a report
+# A process that ends may take its last messages with it; the arm's last command must be one at rest.
+_STILL_TICKS = 5
 _LEVELS = {Mode.AUTONOMOUS: Level.OK, Mode.HOLD: Level.WARN, Mode.STOPPED: Level.WARN}
 
 
@@ -58,6 +60,7 @@ class ControlNode(Node):
         self._description: PolicyDescription | None = None
         self._acted: Counter[str] = Counter()
         self._tick: Tick | None = None
+        self._announced: tuple[Mode, str] | None = None
         self._ticker = Ticker(self.get_clock(), round(1e9 / p.rate_hz))
         self._late_ns: deque[int] = deque(maxlen=round(p.rate_hz))  # about the last second
         self._thread = threading.Thread(target=self._loop, name='control_loop', daemon=True)
@@ -103,6 +106,7 @@ class ControlNode(Node):
         self._finished.set()
 
     def _run(self) -> None:
+        still = 0
         while (turn := self._ticker.wait()) is not None:
             self._late_ns.append(turn.error_ns)
             while self._inbox:
@@ -111,8 +115,10 @@ class ControlNode(Node):
             self._send(tick)
             self._tick, self._ticked = tick, time.monotonic()
             self._acted.update(a.split(' ', 1)[0] for a in tick.acted)
-            if self._shutting_down and self._pipeline.at_rest:
-                self._finished.set()
+            if self._shutting_down:
+                still = still + 1 if self._pipeline.at_rest else 0
+                if still >= _STILL_TICKS:
+                    self._finished.set()
 
     def _send(self, tick: Tick) -> None:
         if tick.q is not None and tick.velocity is not None:
@@ -122,7 +128,9 @@ class ControlNode(Node):
                 velocity.append(0.0)
             self._command.publish(joint_state_message(
                 self._command_names[:len(position)], position, velocity, stamp_ns=tick.stamp_ns))
-        if tick.changed:
+        # Not tick.changed: a stop or start comes between two ticks.
+        if (tick.mode, tick.reason) != self._announced:
+            self._announced = tick.mode, tick.reason
             self._announce(tick)
 
     def _announce(self, tick: Tick) -> None:
@@ -166,15 +174,15 @@ class ControlNode(Node):
             return
         self._diagnostics.set('policy', Level.OK, self._description.label)
         self.get_logger().info(f'policy: {self._description.label}')
-        self._inbox.append(lambda now_ns: self._pipeline.set_policy_alive(True, now_ns))
+        self._inbox.append(self._pipeline.policy_started)
 
     def _on_liveliness(self, event: Any) -> None:
         if event.alive_count == 0:
-            self._inbox.append(lambda now_ns: self._pipeline.set_policy_alive(False, now_ns))
+            self._inbox.append(lambda now_ns: self._pipeline.set_policy_alive(False))
         elif event.not_alive_count_change < 0 and self._description is not None:
             # The same process is heard of again (it was frozen, or the machine was busy), so it
             # will not say again what it is. A new process says so first; that counts as its start.
-            self._inbox.append(lambda now_ns: self._pipeline.set_policy_alive(True, now_ns))
+            self._inbox.append(lambda now_ns: self._pipeline.set_policy_alive(True))
 
     def _on_chunk(self, msg: JointTrajectory) -> None:
         policy = self._description
@@ -196,11 +204,13 @@ class ControlNode(Node):
         except ConfigError as error:
             self._complain('action_chunk', f'action_chunk: {error}')
             return
+        if verdict == 'before_reset' and chunk.end_ns <= now_ns:
+            verdict = 'late'
         if verdict in ('late', 'future'):
             age = (now_ns - chunk.stamp_ns) * 1e-9
             self._complain('action_chunk', f'action_chunk: refused as {verdict}, its observation '
                                            f'is {age:.2f} s old')
-        else:
+        elif verdict != 'before_reset':  # that one was on its way when the arm was held: no news
             self._diagnostics.set('action_chunk', Level.OK, 'received')
 
     def _complain(self, key: str, message: str) -> None:
@@ -233,11 +243,13 @@ class ControlNode(Node):
         self._diagnostics.set(
             'mode', _LEVELS[tick.mode],
             tick.mode.value + (f': {tick.reason}' if tick.reason else ''),
-            limiters=dict(self._acted) or 'none', chunks=dict(self._pipeline.chunks.counts) or 'none')
+            limiters=dict(self._acted) or 'none',
+            chunks=dict(self._pipeline.chunks.counts) or 'none')
         late = sorted(self._late_ns)
-        self._diagnostics.set('loop', Level.OK, f'{self.parameters.rate_hz:g} Hz',
-                              late_median_ms=late[len(late) // 2] * 1e-6, late_max_ms=late[-1] * 1e-6,
-                              overruns=self._ticker.overruns)
+        self._diagnostics.set(
+            'loop', Level.OK, f'{self.parameters.rate_hz:g} Hz',
+            late_median_ms=late[len(late) // 2] * 1e-6, late_max_ms=late[-1] * 1e-6,
+            overruns=self._ticker.overruns)
 
 
 def main(argv: list[str] | None = None) -> int:

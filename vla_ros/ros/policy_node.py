@@ -54,7 +54,7 @@ class PolicyNode(LifecycleNode):
         self._log = ThrottledLog(self.get_logger())
         self._diagnostics = Diagnostics(self)
         self._lock = threading.Lock()  # guards the buffer
-        self._instruction = p.instruction
+        self._instruction: str | None = p.instruction or None
         self._policy: Policy | None = None
         self._subscriptions_made: list[Any] = []
         self._chunks: Any = None
@@ -212,6 +212,8 @@ class PolicyNode(LifecycleNode):
             return
         with self._lock:
             self._buffer.add(_STATE, to_ns(msg.header.stamp), vector)
+        if self._diagnostics.level(_STATE) is not Level.OK:
+            self._diagnostics.set(_STATE, Level.OK, 'received')
 
     def _on_objects(self, msg: MarkerArray) -> None:
         if not msg.markers:
@@ -247,12 +249,16 @@ class PolicyNode(LifecycleNode):
         since = self._waiting_since
         waited = 0.0 if since is None else time.monotonic() - since
         if waited > 1.0 + 1.0 / self.parameters.inference_rate_hz:
-            self._no_chunk(f'time stands still since {waited:.1f} s (is /clock running?)')
+            self._no_chunk(f'clock: time stands still for {waited:.1f} s (is /clock running?)')
 
     def _infer(self, policy: Policy, now_ns: int) -> None:
         instruction = self._instruction
+        if instruction is None:
+            self._log.info('instruction', 'waiting for an instruction (topic instruction)')
+            self._diagnostics.set('inference', Level.WARN, 'waiting for an instruction')
+            return
         if not instruction.strip():
-            raise InputError('instruction: empty (topic instruction or parameter instruction)')
+            raise InputError('instruction: empty; no chunk is sent until another one comes')
         policy.check_instruction(instruction)
         with self._lock:
             problems = self._buffer.problems(now_ns)

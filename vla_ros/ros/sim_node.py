@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,7 @@ from vla_ros.ros.sim_runner import Event, SimRunner
 from vla_ros.ros.stamps import time_message
 
 _SLOW = 0.95  # of the wanted real-time factor
+_BRAKE_TIME = 1.5  # s at most that the simulation goes on after it was told to stop
 
 
 class SimNode(Node):
@@ -88,7 +90,15 @@ class SimNode(Node):
         self.get_logger().info(f'simulating {profile.name}, seed {params.seed}')
 
     def shutdown(self) -> None:
-        """Stop the physics and the cameras."""
+        """Stop the physics and the cameras, once nobody commands the arm any more.
+
+        With one Ctrl-C for all (``ros2 launch``), the control node must be able to brake the arm,
+        and without the simulation there would be no time for it to brake in.
+        """
+        deadline = time.monotonic() + _BRAKE_TIME
+        while (self.count_publishers(self._profile.topics.joint_command) > 0
+               and time.monotonic() < deadline):
+            time.sleep(0.02)
         self._runner.stop()
         self._cameras.stop()
 

@@ -175,7 +175,7 @@ class _Pick:
         reach = float(np.linalg.norm(frames[self._grasp][:3, 3] - frames['tcp'][:3, 3]))
         problem = ''
         if not lift >= criteria.lift:
-            problem = f'lifted {100 * lift:.1f} cm, needs {100 * criteria.lift:.1f} cm'
+            problem = f'lifted {max(100 * lift, 0.0):.1f} cm, needs {100 * criteria.lift:.1f} cm'
         elif not reach <= criteria.reach:
             problem = f'the gripper is {100 * reach:.1f} cm away from its grasp point'
         elif not abs(width - self._width) <= criteria.width_tolerance:

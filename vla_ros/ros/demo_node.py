@@ -1,23 +1,31 @@
-"""The demo's own node: gives the instructions, watches every topic and keeps what it sees."""
+"""The demo's own node: gives the instructions, watches every topic and keeps what it sees.
+
+No process of the bring-up: it lives in the one that runs the demo.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import MarkerArray
 
 from vla_ros.core.errors import InputError
-from vla_ros.demo.recording import Recording, Status, Stream
+from vla_ros.demo.recording import CAMERAS, HEIGHTS, Recording, Status, Stream
 from vla_ros.demo.sequence import TaskSequence
+from vla_ros.demo.simulated_time import SimulatedTime
 from vla_ros.demo.table import LiveView, StreamView
 from vla_ros.demo.video import Caption, FramePairing, VideoWriter
 from vla_ros.robots import RobotProfile
@@ -29,16 +37,49 @@ from vla_ros.ros.policy_description import PolicyDescription
 from vla_ros.ros.poses import frames_from_markers
 from vla_ros.ros.stamps import to_ns
 
-CAMERAS = ('third_person', 'wrist')
 OBJECTS = 'sim/objects'
 CHUNKS = 'action_chunk'
-HEIGHTS = ('tcp', 'insulator')
 
 _LIVE_WINDOW_S = 2.0
-_EXTRAPOLATION_NS = 20_000_000  # joint states come every 10 ms; beyond that, time stands still
 
 
-class RecorderNode(Node):
+@contextmanager
+def open_demo_node(profile: RobotProfile, sequence: TaskSequence,
+                   video: VideoWriter) -> Iterator[DemoNode]:
+    """Run the node's callbacks in a thread as long as the context lasts; its data stay readable."""
+    context = Context()
+    # Signals are the session's: it stops the arm before anything else.
+    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
+    node = DemoNode(context, profile, sequence, video)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    finished = threading.Event()
+    failed: list[BaseException] = []
+
+    def spin() -> None:
+        try:
+            while not finished.is_set():
+                executor.spin_once(timeout_sec=0.2)
+        except ExternalShutdownException:
+            pass
+        except BaseException as error:  # noqa: BLE001, raised again in the session's thread
+            failed.append(error)
+
+    thread = threading.Thread(target=spin, name='callbacks', daemon=True)
+    thread.start()
+    try:
+        yield node
+    finally:
+        finished.set()
+        thread.join()
+        executor.shutdown(timeout_sec=1.0)
+        node.destroy_node()
+        rclpy.shutdown(context=context)
+    if failed:
+        raise failed[0]
+
+
+class DemoNode(Node):
     """Records into a :class:`Recording` and a :class:`VideoWriter`, and leads the tasks.
 
     All callbacks run in one thread; :meth:`view` and the other methods may be called from another.
@@ -61,12 +102,11 @@ class RecorderNode(Node):
         super().__init__('demo', context=context)
         self.sequence = sequence
         self.recording = Recording(profile.joints.names, profile.gripper.joint, HEIGHTS)
-        self.problem = ''
         self._profile = profile
         self._video = video
         self._pairing = FramePairing(CAMERAS)
         self._lock = threading.RLock()
-        self._now: tuple[int, int] | None = None  # simulated and monotonic time of a joint state
+        self._time = SimulatedTime()
         self._started_ns = time.monotonic_ns()
         self._begun_ns: int | None = None
 
@@ -84,7 +124,7 @@ class RecorderNode(Node):
 
         self._instruction = self.create_publisher(String, 'instruction', qos.LATCHED)
         for name, topic in self._camera_topics.items():
-            self.create_subscription(Image, topic, self._on_image(name, topic), qos.CAMERA)
+            self._listen(Image, topic, self._on_image(name, topic), qos.CAMERA)
         self._listen(JointState, topics.joint_states, self._on_joints, qos.JOINTS)
         self._listen(JointState, topics.joint_command, self._on_command, qos.JOINTS)
         self._listen(JointTrajectory, CHUNKS, self._on_chunk, qos.CHUNK)
@@ -114,20 +154,19 @@ class RecorderNode(Node):
             self._begun_ns = time.monotonic_ns()
             for name in self._sources:
                 self.recording.streams[name] = Stream()
+                self._rates[name].clear()
+            self._factor.clear()
             self._instruct(self.sequence.begin(now_ns), now_ns)
 
     def now_ns(self) -> int | None:
         """Return the simulated time [ns], None before the first joint state."""
         with self._lock:
-            if self._now is None:
-                return None
-            sim_ns, wall_ns = self._now
-            return sim_ns + min(time.monotonic_ns() - wall_ns, _EXTRAPOLATION_NS)
+            return self._time.now_ns(time.monotonic_ns())
 
     def silence_s(self) -> float:
         """Return for how long the simulation has said nothing [s], by the real clock."""
         with self._lock:
-            since = self._started_ns if self._now is None else self._now[1]
+            since = self._time.last_wall_ns or self._started_ns
         return (time.monotonic_ns() - since) * 1e-9
 
     def view(self) -> LiveView:
@@ -165,7 +204,7 @@ class RecorderNode(Node):
                 try:
                     callback(msg)
                 except InputError as error:
-                    self.problem = self.problem or str(error)
+                    self.recording.add_status(f'demo: {topic}', Status(2, str(error), {}))
         self.create_subscription(kind, topic, receive, profile)
 
     def _note(self, topic: str, stamp_ns: int) -> None:
@@ -176,13 +215,11 @@ class RecorderNode(Node):
     def _on_image(self, camera: str, topic: str) -> Callable[[Image], None]:
         def receive(msg: Image) -> None:
             stamp_ns = to_ns(msg.header.stamp)
-            with self._lock:
-                self._note(topic, stamp_ns)
-                if not self.sequence.begun:
-                    return
-                for at_ns, images in self._pairing.add(camera, stamp_ns,
-                                                       rgb_from_image(msg, topic)):
-                    self._video.add(at_ns, images, self._caption(at_ns))
+            self._note(topic, stamp_ns)
+            if not self.sequence.begun:
+                return
+            for at_ns, images in self._pairing.add(camera, stamp_ns, rgb_from_image(msg, topic)):
+                self._video.add(at_ns, images, self._caption(at_ns))
         return receive
 
     def _caption(self, at_ns: int) -> Caption:
@@ -197,7 +234,7 @@ class RecorderNode(Node):
     def _on_joints(self, msg: JointState) -> None:
         stamp_ns = to_ns(msg.header.stamp)
         wall_ns = time.monotonic_ns()
-        self._now = (stamp_ns, wall_ns)
+        self._time.add(stamp_ns, wall_ns)
         self._note(self._measured.topic, stamp_ns)
         self.recording.measured.add(stamp_ns, self._measured.position(msg).tolist())
         if self.recording.streams[self._measured.topic].count % 5 == 0:

@@ -1,0 +1,69 @@
+# Sets up, runs and checks vla_ros without a ROS installation. In a ROS workspace use colcon instead.
+#
+# Each stage of the environment has a stamp, which is older than setup.py when there is something to
+# install; a stage that is up to date costs nothing. The demo installs no test or lint tools.
+
+PYTHON ?= python3
+VENV   ?= .venv
+ROBOT  ?= piper
+POLICY ?= scripted
+OUT    ?= out/demo
+PYTEST_ARGS ?=
+
+BIN := $(abspath $(VENV))/bin
+RUNTIME := ros,ik,vision,sim,demo
+
+# A sourced ROS installation would lay its packages and libraries over those of the environment.
+unexport PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH RMW_IMPLEMENTATION
+ifdef ROS_DISTRO
+unexport LD_LIBRARY_PATH ROS_DISTRO
+endif
+
+.PHONY: help setup demo test lint format bench clean
+
+help: ## list the targets
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@echo 'Variables: PYTHON=$(PYTHON) VENV=$(VENV) ROBOT=$(ROBOT) POLICY=$(POLICY) OUT=$(OUT)'
+	@echo '           PYTEST_ARGS="-k name"'
+
+setup: $(VENV)/.runtime $(VENV)/.test $(VENV)/.lint ## make the environment for everything below
+
+demo: $(VENV)/.runtime ## let a simulated arm do the task; leaves a video and a report in OUT
+	@$(BIN)/vla-ros demo --robot $(ROBOT) --policy $(POLICY) --out $(OUT)
+
+test: $(VENV)/.test ## run the whole test suite
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.lint ## check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: $(VENV)/.lint ## sort imports and apply the fixes that are safe
+	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.runtime ## run every benchmark; figures go to out/bench
+	@mkdir -p out/bench
+	@set -e; for script in benchmarks/*.py; do \
+	    echo "== $$script"; $(BIN)/python $$script --json out/bench/$$(basename $$script .py).json; \
+	done
+
+clean: ## remove the environment, what was built and what runs left behind
+	@rm -rf $(VENV) build dist install log out *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.venv:
+	@tools/make_venv.sh $(PYTHON) $(VENV)
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.venv setup.py
+	@tools/pip_install.sh $(BIN)/python '$(RUNTIME)'
+	@tools/install_libraries.sh $(BIN)/python
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.runtime
+	@tools/pip_install.sh $(BIN)/python '$(RUNTIME),test'
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.test
+	@tools/pip_install.sh $(BIN)/python '$(RUNTIME),test,lint'
+	@touch $@

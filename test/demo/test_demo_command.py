@@ -1,0 +1,38 @@
+"""``vla-ros demo`` refuses wrong arguments with status 2 and the choices; nothing is started."""
+
+from __future__ import annotations
+
+import pytest
+
+from vla_ros.cli.main import main
+
+
+@pytest.mark.parametrize(('arguments', 'parts'), [
+    (['--robot', 'pipper'], ['pipper', 'piper', 'ur5e']),
+    (['--policy', 'scriptd'], ['scriptd', "Did you mean 'scripted'?"]),
+    (['--timeout', '0'], ['timeout', 'positive']),
+    (['--timeout', 'nan'], ['timeout', 'positive']),
+    (['--startup-timeout', '-1'], ['startup_timeout', 'positive']),
+    (['--seed', '-1'], ['seed']),
+    (['--params-file', '/no/such/file.yaml'], ['/no/such/file.yaml']),
+])
+def test_a_wrong_argument_is_status_2_and_says_what_would_do(arguments, parts, tmp_path, capsys):
+    out = tmp_path / 'out'
+    assert main(['demo', '--out', str(out), *arguments]) == 2
+    error = capsys.readouterr().err
+    for part in parts:
+        assert part in error
+    assert not out.exists()
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize(('tasks', 'part'), [
+    ('sing a song', 'pick up the insulator'), (' ; ', 'at least one')])
+def test_an_unknown_task_is_status_2_and_lists_those_that_can_be_judged(
+        tasks, part, tmp_path, capsys):
+    pytest.importorskip('rclpy')
+    pytest.importorskip('av')
+    out = tmp_path / 'out'
+    assert main(['demo', '--out', str(out), '--tasks', tasks]) == 2
+    assert part in capsys.readouterr().err
+    assert not out.exists()

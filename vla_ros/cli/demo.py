@@ -1,0 +1,64 @@
+"""``vla-ros demo``: a simulated arm does tasks through the real graph, and a report is left."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from pathlib import Path
+
+from vla_ros.bringup import ARGUMENTS, Bringup
+from vla_ros.cli.supervisor import Supervisor
+from vla_ros.core.errors import ConfigError, DependencyError
+
+_DEFAULTS = {a.name: a.default for a in ARGUMENTS}
+_TASKS = 'pick up the insulator; hang the insulator on the hook'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.epilog = ('Exit status: 0 every task succeeded, 1 not, 2 a wrong argument, '
+                     '130 after Ctrl-C. A report is left in every case but the third.')
+    parser.add_argument('--robot', default=_DEFAULTS['robot'], help=_described('robot'))
+    parser.add_argument('--policy', default=_DEFAULTS['policy'], help=_described('policy'))
+    parser.add_argument('--out', type=Path, default=Path('out/demo'), metavar='DIR',
+                        help='folder for video, plot, report and logs (default: %(default)s)')
+    parser.add_argument('--tasks', default=_TASKS, metavar='TEXT',
+                        help='instructions, separated by ";" (default: %(default)s)')
+    parser.add_argument('--timeout', type=float, default=90.0, metavar='S',
+                        help='simulated seconds for each task (default: %(default)g)')
+    parser.add_argument('--startup-timeout', type=float, default=60.0, metavar='S',
+                        help='real seconds until every node must be up (default: %(default)g)')
+    parser.add_argument('--seed', type=int, default=0, metavar='N',
+                        help='seed of the scene (default: %(default)d)')
+    parser.add_argument('--params-file', default='', metavar='FILE',
+                        help=_described('params_file'))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demo and return its exit status."""
+    bringup = Bringup.from_arguments({'robot': args.robot, 'policy': args.policy,
+                                      'params_file': args.params_file})
+    if args.seed < 0:
+        raise ConfigError(f'seed: expected a whole number from 0 on, found {args.seed}')
+    for name in ('timeout', 'startup_timeout'):
+        if not 0.0 < getattr(args, name) < math.inf:
+            raise ConfigError(f'{name}: expected a positive number of seconds, '
+                              f'found {getattr(args, name)}')
+    try:  # only now, when the arguments are good: this takes a while, and needs the extras
+        from vla_ros.demo.sequence import parse_tasks
+        from vla_ros.demo.session import DemoOptions, run_demo
+        from vla_ros.demo.table import Screen
+        from vla_ros.ros.demo_node import open_demo_node
+    except ModuleNotFoundError as error:
+        raise DependencyError(f'the demo needs {error.name}: source a ROS installation, or '
+                              "pip install 'vla_ros[ros,ik,vision,sim,demo]'") from error
+    options = DemoOptions(bringup, args.out, parse_tasks(args.tasks), args.timeout,
+                          args.startup_timeout, args.seed)
+    return run_demo(options, Supervisor, open_demo_node, Screen(sys.stdout, 'demo'))
+
+
+def _described(name: str) -> str:
+    argument = next(a for a in ARGUMENTS if a.name == name)
+    default = f' (default: {argument.default})' if argument.default else ''
+    return argument.description + default

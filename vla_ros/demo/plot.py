@@ -1,0 +1,126 @@
+"""The demo's plot: commanded and measured joints, gripper and heights, over mode bands."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from vla_ros.demo.recording import Recording
+
+_COMMANDED, _MEASURED, _INK = '#d1495b', '#1f5f8b', '#22303c'
+_BANDS = {'AUTONOMOUS': '#cfead9', 'HOLD': '#fbe3b5', 'STOPPED': '#f5c6c1'}
+_OTHER_BAND = '#e3e6ea'
+_HEIGHT_COLOURS = ('#1f5f8b', '#8a5a2b', '#6a4c93')
+
+
+def draw_joints(recording: Recording, title: str) -> bytes:
+    """Return a PNG of everything that moved.
+
+    Time is in simulated seconds since the first instruction; lengths in millimetres, angles in rad.
+    """
+    panels = [*recording.joints, recording.gripper, 'height']
+    rows = (len(panels) + 1) // 2
+    figure = Figure(figsize=(12.5, 1.6 + 1.7 * rows), dpi=110, facecolor='white')
+    FigureCanvasAgg(figure)
+    axes = np.atleast_2d(figure.subplots(rows, 2, sharex=True))
+    end = max((recording.end_ns() - recording.start_ns) * 1e-9, 0.1)
+    modes = _shade(list(axes.flat), recording, end)
+    for name, ax in zip(panels, axes.T.flat):
+        if name == 'height':
+            _heights(ax, recording)
+        else:
+            _joint(ax, recording, name)
+        ax.set_xlim(min(-0.02 * end, 0.0), end)
+        ax.margins(y=0.12)
+        ax.grid(True, color='white', linewidth=0.9)
+        ax.tick_params(labelsize=8, colors=_INK)
+        for spine in ax.spines.values():
+            spine.set_visible(False)
+    for ax in axes.T.flat[len(panels):]:
+        ax.set_visible(False)
+    for ax in axes[-1]:
+        ax.set_xlabel('simulated time [s]', fontsize=9, color=_INK)
+    for ax in axes[0]:
+        _name_instructions(ax, recording)
+    height = figure.get_figheight()
+    figure.suptitle(title, x=0.012, y=1.0 - 0.1 / height, ha='left', va='top', fontsize=12,
+                    fontweight='bold', color=_INK)
+    figure.legend(
+        handles=[Line2D([], [], color=_COMMANDED, linestyle=(0, (4, 2)), label='commanded'),
+                 Line2D([], [], color=_MEASURED, label='measured'),
+                 Line2D([], [], color=_INK, linestyle=':', label='new instruction'),
+                 *(Patch(color=_BANDS.get(mode, _OTHER_BAND), label=mode) for mode in modes)],
+        loc='upper left', ncol=7, fontsize=9, frameon=False, borderpad=0.0,
+        bbox_to_anchor=(0.012, 1.0 - 0.38 / height))
+    figure.subplots_adjust(left=0.05, right=0.99, top=1.0 - 1.08 / height, bottom=0.5 / height,
+                           hspace=0.28, wspace=0.12)
+    buffer = BytesIO()
+    figure.savefig(buffer, format='png')
+    return buffer.getvalue()
+
+
+def _seconds(recording: Recording, times: np.ndarray) -> np.ndarray:
+    return (times - recording.start_ns) * 1e-9
+
+
+def _shade(axes: list[Axes], recording: Recording, end: float) -> list[str]:
+    """Paint the modes behind the curves and mark the instructions; return the modes shown."""
+    shown: dict[str, None] = {}
+    edges = [*((c.time_ns - recording.start_ns) * 1e-9 for c in recording.modes), end]
+    for change, start, stop in zip(recording.modes, edges, edges[1:]):
+        if stop < 0.0 or start >= end:
+            continue
+        shown[change.mode] = None
+        for ax in axes:
+            ax.axvspan(start, min(stop, end), color=_BANDS.get(change.mode, _OTHER_BAND),
+                       linewidth=0, zorder=0)
+    for time_ns, _ in recording.instructions:
+        for ax in axes:
+            ax.axvline((time_ns - recording.start_ns) * 1e-9, color=_INK, linewidth=1.1,
+                       linestyle=':', zorder=4)
+    return list(shown)
+
+
+def _joint(ax: Axes, recording: Recording, name: str) -> None:
+    gripper = name == recording.gripper
+    scale, unit = (1e3, 'mm') if gripper else (1.0, 'rad')
+    column = recording.measured.columns.index(name)
+    for series, colour, line in ((recording.measured, _MEASURED, '-'),
+                                 (recording.commanded, _COMMANDED, (0, (4, 2)))):
+        times, values = series.arrays()
+        seen = times >= recording.start_ns
+        ax.plot(_seconds(recording, times[seen]), values[seen, column] * scale, zorder=3,
+                color=colour, linestyle=line, linewidth=1.4)
+    _label(ax, f'{name} opening' if gripper else name, unit)
+    low, high = ax.get_ylim()
+    if not gripper and high - low < 0.1:  # a joint at rest is a line, not its noise
+        ax.set_ylim((low + high) / 2 - 0.05, (low + high) / 2 + 0.05)
+
+
+def _heights(ax: Axes, recording: Recording) -> None:
+    times, values = recording.heights.arrays()
+    seen = times >= recording.start_ns
+    for i, name in enumerate(recording.heights.columns):
+        ax.plot(_seconds(recording, times[seen]), values[seen, i] * 1e3, linewidth=1.5, zorder=3,
+                color=_HEIGHT_COLOURS[i % len(_HEIGHT_COLOURS)],
+                label='tool' if name == 'tcp' else name)
+    _label(ax, 'height above the table', 'mm')
+    ax.legend(fontsize=8, frameon=False, loc='best', ncol=2)
+
+
+def _label(ax: Axes, name: str, unit: str) -> None:
+    ax.set_facecolor('#f3f5f7')
+    ax.set_title(f'{name} [{unit}]', fontsize=9, loc='left', pad=3, color=_INK)
+
+
+def _name_instructions(ax: Axes, recording: Recording) -> None:
+    for time_ns, text in recording.instructions:
+        ax.annotate(text, ((time_ns - recording.start_ns) * 1e-9, 1.0), (3, 14),
+                    xycoords=('data', 'axes fraction'), textcoords='offset points', fontsize=8,
+                    color=_INK, style='italic', annotation_clip=False)

@@ -97,7 +97,8 @@ def test_an_adapter_for_a_base_of_other_sizes_is_refused(unmerged, tiny):
 
 
 def test_an_adapter_for_a_base_of_other_values_is_refused(golden, unmerged):
-    base_head = load_file(golden / 'openvla_tiny/model.safetensors')['language_model.lm_head.weight']
+    weights = load_file(golden / 'openvla_tiny/model.safetensors')
+    base_head = weights['language_model.lm_head.weight']
     key = 'base_model.model.language_model.lm_head.base_layer.weight'
     rewrite_adapter(unmerged, lambda state: state.update({key: base_head.clone()}))
     load_model(Checkpoint.open(unmerged, golden / 'openvla_tiny'), LoadOptions())

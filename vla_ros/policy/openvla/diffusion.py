@@ -8,6 +8,7 @@ Nichol & Dhariwal 2021 (cosine schedule).
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 
@@ -31,7 +32,7 @@ class DDIM:
             raise ConfigError(f'diffusion steps: expected 1 to {TRAINING_STEPS}, found {steps}')
         levels = [_level(i / TRAINING_STEPS) for i in range(TRAINING_STEPS + 1)]
         betas = [min(1.0 - after / before, 0.999)
-                 for before, after in zip(levels, levels[1:], strict=False)]
+                 for before, after in pairwise(levels)]
         self.alpha_bar = torch.cumprod(1.0 - torch.tensor(betas, dtype=torch.float32), dim=0)
         self._stride = TRAINING_STEPS // steps
         self.timesteps = [i * self._stride for i in reversed(range(steps))]

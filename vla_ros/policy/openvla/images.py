@@ -140,7 +140,8 @@ def mismatch(camera: str, size: tuple[int, int], trained_on: tuple[int, int],
              f'{rows}x{columns}')
     stretch = (width / height) / (columns / rows)
     if abs(stretch - 1.0) > 0.01:
-        change = f'{stretch:.2f} times narrower' if stretch > 1 else f'{1 / stretch:.2f} times wider'
+        change = (f'{stretch:.2f} times narrower' if stretch > 1
+                  else f'{1 / stretch:.2f} times wider')
         return (f'{found}: another aspect ratio. The whole image is squeezed into {target}, so '
                 f'things look {change} than a camera of {rows}x{columns} shows them; crop it to '
                 f'that ratio first, unless the training images were squeezed the same way')

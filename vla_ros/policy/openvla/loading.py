@@ -194,9 +194,9 @@ def _adapter_to_merge(checkpoint: Checkpoint) -> Adapter | None:
         _log.info('%s is merged in %s already', adapter.path, checkpoint.weights)
         return None
     if not abs(presence) < _UNMERGED:
-        raise ConfigError(f'{adapter.path}: the weights in {checkpoint.weights} have {presence:.2f} '
-                          f'of its update in them; expected 0 (base model) or, in one directory, '
-                          f'1 (merged). It was made for another base, or is merged already.',
+        raise ConfigError(f'{adapter.path}: the weights in {checkpoint.weights} have '
+                          f'{presence:.2f} of its update in them; expected 0 (base model) or, in '
+                          f'one directory, 1 (merged). It was made for another base, or is merged already.',
                           path=adapter.path)
     adapter.check_base(checkpoint.tensors, checkpoint.weights)
     return adapter

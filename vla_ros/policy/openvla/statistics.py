@@ -61,10 +61,14 @@ class Bounds:
         return len(self.low)
 
     def unnormalise(self, values: np.ndarray) -> np.ndarray:
-        """Return ``(u + 1) / 2 * (high - low + epsilon) + low``, float64, for (…, n) values."""
-        values = np.asarray(values, dtype=np.float64)
+        """Return ``(u + 1) / 2 * (high - low + epsilon) + low``, float64, for (…, n) values.
+
+        The first half is done in the type of the values and the rest in float64, as the reference
+        does with a head's float32; its results are then met to the last bit.
+        """
+        values = np.asarray(values)
         scaled = 0.5 * (values + 1.0) * (self.high - self.low + self.epsilon) + self.low
-        return np.where(self.mask, scaled, values)
+        return np.where(self.mask, scaled, values.astype(np.float64))
 
     def normalise(self, values: np.ndarray) -> np.ndarray:
         """Return ``2 (p - low) / (high - low + epsilon) - 1``, clipped to [-1, 1], float64.

@@ -196,7 +196,8 @@ def _adapter_to_merge(checkpoint: Checkpoint) -> Adapter | None:
     if not abs(presence) < _UNMERGED:
         raise ConfigError(f'{adapter.path}: the weights in {checkpoint.weights} have '
                           f'{presence:.2f} of its update in them; expected 0 (base model) or, in '
-                          f'one directory, 1 (merged). It was made for another base, or is merged already.',
+                          f'one directory, 1 (merged). It was made for another base, or is '
+                          f'merged already.',
                           path=adapter.path)
     adapter.check_base(checkpoint.tensors, checkpoint.weights)
     return adapter

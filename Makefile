@@ -7,11 +7,15 @@ PYTHON ?= python3
 VENV   ?= .venv
 ROBOT  ?= piper
 POLICY ?= scripted
+MODEL  ?=
 OUT    ?= out/demo
 PYTEST_ARGS ?=
 
 BIN := $(abspath $(VENV))/bin
 RUNTIME := ros,ik,vision,sim,demo
+
+# What the chosen policy needs: a learned one needs PyTorch, which the others must not wait for.
+NEEDED := $(if $(filter openvla%,$(POLICY)),$(VENV)/.policy,$(VENV)/.runtime)
 
 # A sourced ROS installation would lay its packages and libraries over those of the environment.
 unexport PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH RMW_IMPLEMENTATION
@@ -24,12 +28,13 @@ endif
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 	@echo 'Variables: PYTHON=$(PYTHON) VENV=$(VENV) ROBOT=$(ROBOT) POLICY=$(POLICY) OUT=$(OUT)'
-	@echo '           PYTEST_ARGS="-k name"'
+	@echo '           PYTEST_ARGS="-k name" MODEL=folder (of a checkpoint; none: a learned policy'
+	@echo '           gets random weights)'
 
 setup: $(VENV)/.runtime $(VENV)/.test $(VENV)/.lint ## make the environment for everything below
 
-demo: $(VENV)/.runtime ## let a simulated arm do the task; leaves a video and a report in OUT
-	@$(BIN)/vla-ros demo --robot $(ROBOT) --policy $(POLICY) --out $(OUT)
+demo: $(NEEDED) ## let a simulated arm do the task; leaves a video and a report in OUT
+	@$(BIN)/vla-ros demo --robot $(ROBOT) --policy $(POLICY) --model-path '$(MODEL)' --out $(OUT)
 
 test: $(VENV)/.test ## run the whole test suite
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -41,7 +46,7 @@ lint: $(VENV)/.lint ## check style and types
 format: $(VENV)/.lint ## sort imports and apply the fixes that are safe
 	@$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.runtime ## run every benchmark; figures go to out/bench
+bench: $(VENV)/.policy ## run every benchmark; figures go to out/bench
 	@mkdir -p out/bench
 	@set -e; for script in benchmarks/*.py; do \
 	    echo "== $$script"; $(BIN)/python $$script --json out/bench/$$(basename $$script .py).json; \
@@ -60,10 +65,15 @@ $(VENV)/.runtime: $(VENV)/.venv setup.py
 	@tools/install_libraries.sh $(BIN)/python
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.runtime
-	@tools/pip_install.sh $(BIN)/python '$(RUNTIME),test'
+$(VENV)/.policy: $(VENV)/.runtime
+	@tools/install_torch.sh $(BIN)/python
+	@tools/pip_install.sh $(BIN)/python '$(RUNTIME),policy'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.policy
+	@tools/pip_install.sh $(BIN)/python '$(RUNTIME),policy,test'
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.test
-	@tools/pip_install.sh $(BIN)/python '$(RUNTIME),test,lint'
+	@tools/pip_install.sh $(BIN)/python '$(RUNTIME),policy,test,lint'
 	@touch $@

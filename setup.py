@@ -47,6 +47,9 @@ EXTRAS_REQUIRE = {
     'vision': ['opencv-python-headless'],
     'sim': ['mujoco>=3.2'],
     'demo': ['av', 'matplotlib', 'pillow'],
+    # Learned policies; tools/install_torch.sh first where there is no GPU.
+    'policy': ['torch>=2.6', 'transformers>=5', 'accelerate', 'safetensors', 'tokenizers',
+               'bitsandbytes', 'simplejpeg', 'pillow'],
     'test': ['pytest>=7', 'hypothesis', 'setuptools'],
     'lint': ['ruff', 'mypy', 'types-PyYAML'],
 }

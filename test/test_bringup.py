@@ -63,12 +63,22 @@ def test_every_process_is_told_the_same_robot_and_parameter_file(tmp_path: Path)
     assert {spec.params_file for spec in specs.values()} == {file}
 
 
-@pytest.mark.parametrize('name', ['instruction', 'third_person_topic', 'wrist_topic'])
+@pytest.mark.parametrize('name', ['instruction', 'third_person_topic', 'wrist_topic',
+                                  'unnorm_key', 'quantization', 'device'])
 def test_what_only_the_policy_needs_goes_to_it_alone_and_only_when_given(name: str) -> None:
     specs = _by_name(**{name: 'something'})
     assert specs['policy_node'].parameters[name] == 'something'
     assert name not in specs['control_node'].parameters
     assert name not in _by_name()['policy_node'].parameters
+
+
+def test_a_checkpoint_goes_to_the_policy_with_its_whole_path(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / 'model').mkdir()
+    monkeypatch.chdir(tmp_path)
+    specs = _by_name(policy='openvla_oft', model_path='model')
+    assert specs['policy_node'].parameters['model_path'] == str(tmp_path / 'model')
+    assert 'model_path' not in specs['control_node'].parameters
 
 
 def test_the_arm_is_stopped_first_and_its_driver_last() -> None:
@@ -88,6 +98,7 @@ def test_all_but_the_policy_are_required() -> None:
     ({'robbot': 'piper'}, ["unknown argument 'robbot'", "Did you mean 'robot'?", 'wrist_topic']),
     ({'sim': 'maybe'}, ["sim: expected true or false, found 'maybe'"]),
     ({'use_sim_time': 'maybe'}, ["use_sim_time: expected true or false or auto, found 'maybe'"]),
+    ({'model_path': '/no/such'}, ['model_path: no such directory: /no/such']),
     ({'params_file': '/no/such.yaml'}, ['params_file: no such file: /no/such.yaml']),
 ])
 def test_a_wrong_argument_is_an_error_that_says_what_would_do(

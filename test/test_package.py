@@ -52,7 +52,9 @@ SAME = {
     'python3-setuptools': 'setuptools',
     'python3-yaml': 'PyYAML',
 }
-WITHOUT_KEY = {'av': PYPI_ONLY, 'mypy': PYPI_ONLY, 'ruff': PYPI_ONLY, 'types-PyYAML': PYPI_ONLY}
+WITHOUT_KEY = dict.fromkeys(
+    ('accelerate', 'av', 'bitsandbytes', 'mypy', 'ruff', 'safetensors', 'simplejpeg', 'tokenizers',
+     'torch', 'transformers', 'types-PyYAML'), PYPI_ONLY)
 
 # Import name -> rosdep key or requirement, where they differ.
 IMPORTED_AS = {

@@ -29,6 +29,10 @@ class Argument:
 ARGUMENTS: tuple[Argument, ...] = (
     Argument('robot', 'piper', 'robot profile: a name from config/robots or a YAML file'),
     Argument('policy', 'scripted', f'policy to run: {", ".join(sorted(POLICIES))}'),
+    Argument('model_path', '', 'checkpoint directory of a learned policy'),
+    Argument('unnorm_key', '', 'dataset whose statistics scale its actions; empty: the only one'),
+    Argument('quantization', '', 'none, int8 or nf4; empty: none'),
+    Argument('device', '', 'where it computes: cpu, cuda, cuda:1, auto; empty: cpu'),
     Argument('sim', 'true', 'true starts the simulated arm and cameras, false uses what is there'),
     Argument('instruction', '', 'task in words; empty waits for the topic instruction'),
     Argument('params_file', '', 'YAML file of ROS parameters that override the defaults'),
@@ -36,6 +40,9 @@ ARGUMENTS: tuple[Argument, ...] = (
     Argument('third_person_topic', '', 'image topic of the third-person camera; empty: default'),
     Argument('wrist_topic', '', 'image topic of the wrist camera; empty: default'),
 )
+
+MODEL_ARGUMENTS = ('model_path', 'unnorm_key', 'quantization', 'device')
+"""Arguments for learned policies; one that does not know them refuses them."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,10 @@ class Bringup:
 
     robot: str
     policy: str
+    model_path: str
+    unnorm_key: str
+    quantization: str
+    device: str
     sim: bool
     instruction: str
     params_file: Path | None
@@ -106,8 +117,16 @@ class Bringup:
         params_file = Path(values['params_file']).expanduser() if values['params_file'] else None
         if params_file is not None and not params_file.is_file():
             raise ConfigError(f'params_file: no such file: {params_file}')
+        model_path = values['model_path']
+        if model_path:
+            # Nodes started by launch need not have our working directory.
+            model_path = str(Path(model_path).expanduser().absolute())
+            if not Path(model_path).is_dir():
+                raise ConfigError(f'model_path: no such directory: {model_path}')
         return cls(
-            robot=values['robot'], policy=values['policy'], sim=sim,
+            robot=values['robot'], policy=values['policy'], model_path=model_path,
+            unnorm_key=values['unnorm_key'], quantization=values['quantization'],
+            device=values['device'], sim=sim,
             instruction=values['instruction'], params_file=params_file,
             use_sim_time=sim if automatic else _boolean('use_sim_time', values['use_sim_time']),
             third_person_topic=values['third_person_topic'], wrist_topic=values['wrist_topic'])
@@ -116,7 +135,7 @@ class Bringup:
         """Return the processes to start, in that order."""
         common: dict[str, Any] = {'robot': self.robot, 'use_sim_time': self.use_sim_time}
         policy = {**common, 'policy': self.policy}
-        for name in ('instruction', 'third_person_topic', 'wrist_topic'):
+        for name in (*MODEL_ARGUMENTS, 'instruction', 'third_person_topic', 'wrist_topic'):
             if getattr(self, name):
                 policy[name] = getattr(self, name)
         specs = [

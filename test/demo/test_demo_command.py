@@ -14,6 +14,7 @@ from vla_ros.cli.main import main
     (['--timeout', 'nan'], ['timeout', 'positive']),
     (['--startup-timeout', '-1'], ['startup_timeout', 'positive']),
     (['--seed', '-1'], ['seed']),
+    (['--model-path', '/no/such'], ['model_path', '/no/such']),
     (['--params-file', '/no/such/file.yaml'], ['/no/such/file.yaml']),
 ])
 def test_a_wrong_argument_is_status_2_and_says_what_would_do(arguments, parts, tmp_path, capsys):

@@ -61,6 +61,24 @@ def test_the_arm_picks_the_insulator_and_leaves_video_plot_and_report(tmp_path):
     assert frames[-1].time > report['tasks'][0]['duration_s'] - 0.5
 
 
+def test_a_random_model_drives_the_whole_graph_and_nobody_takes_it_for_a_trained_one(tmp_path):
+    for library in ('torch', 'transformers', 'accelerate', 'simplejpeg'):
+        pytest.importorskip(library)
+    status, output = finish(start(tmp_path, '--policy', 'openvla_oft', '--timeout', '6', '--tasks',
+                                  'pick up the insulator'))
+    assert status == 0, output
+    assert 'GRAPH OK: random weights, no task was tried' in output
+    assert 'moves without purpose' in output
+    report = json.loads((tmp_path / 'report.json').read_text())
+    assert report['verdict']['word'] == 'GRAPH OK'
+    assert report['tasks'][0]['outcome'] == 'watched'
+    assert report['run']['policy']['label'].startswith('RANDOM WEIGHTS, moves without purpose')
+    assert 'no task was tried or judged' in report['run']['note']
+    assert report['run']['note'] in (tmp_path / 'report.html').read_text()
+    assert report['streams']['action_chunk']['messages'] > 5
+    assert {'preprocess', 'vision', 'language', 'head', 'total'} <= set(report['policy_ms'])
+
+
 def test_ctrl_c_stops_in_order_and_reports_what_there_was(tmp_path):
     demo = start(tmp_path, '--tasks', 'pick up the insulator')
     assert demo.stdout is not None

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from vla_ros.bringup import ARGUMENTS, Bringup
+from vla_ros.bringup import ARGUMENTS, MODEL_ARGUMENTS, Bringup
 from vla_ros.cli.supervisor import Supervisor
 from vla_ros.core.errors import ConfigError, DependencyError
+from vla_ros.policy import LEARNED
 
 _DEFAULTS = {a.name: a.default for a in ARGUMENTS}
 _TASKS = 'pick up the insulator; hang the insulator on the hook'
@@ -18,9 +21,13 @@ _TASKS = 'pick up the insulator; hang the insulator on the hook'
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.epilog = ('Exit status: 0 every task succeeded, 1 not, 2 a wrong argument, '
-                     '130 after Ctrl-C. A report is left in every case but the third.')
+                     '130 after Ctrl-C. A report is left in every case but the third. A learned '
+                     'policy without --model-path gets a tiny checkpoint of random weights: it '
+                     'moves without purpose, and what is judged is the graph, not a task.')
     parser.add_argument('--robot', default=_DEFAULTS['robot'], help=_described('robot'))
     parser.add_argument('--policy', default=_DEFAULTS['policy'], help=_described('policy'))
+    for name in MODEL_ARGUMENTS:
+        parser.add_argument(f'--{name.replace("_", "-")}', default='', help=_described(name))
     parser.add_argument('--out', type=Path, default=Path('out/demo'), metavar='DIR',
                         help='folder for video, plot, report and logs (default: %(default)s)')
     parser.add_argument('--tasks', default=_TASKS, metavar='TEXT',
@@ -37,8 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo and return its exit status."""
-    bringup = Bringup.from_arguments({'robot': args.robot, 'policy': args.policy,
-                                      'params_file': args.params_file})
+    bringup = Bringup.from_arguments({
+        'robot': args.robot, 'policy': args.policy, 'params_file': args.params_file,
+        **{name: getattr(args, name) for name in MODEL_ARGUMENTS}})
     if args.seed < 0:
         raise ConfigError(f'seed: expected a whole number from 0 on, found {args.seed}')
     for name in ('timeout', 'startup_timeout'):
@@ -46,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
             raise ConfigError(f'{name}: expected a positive number of seconds, '
                               f'found {getattr(args, name)}')
     try:  # only now, when the arguments are good: this takes a while, and needs the extras
+        from vla_ros.demo.graph_check import has_random_weights
         from vla_ros.demo.sequence import parse_tasks
         from vla_ros.demo.session import DemoOptions, run_demo
         from vla_ros.demo.table import Screen
@@ -53,8 +62,14 @@ def run(args: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         raise DependencyError(f'the demo needs {error.name}: source a ROS installation, or '
                               "pip install 'vla_ros[ros,ik,vision,sim,demo]'") from error
+    if args.policy in LEARNED and not bringup.model_path:
+        bringup = replace(bringup, model_path=str(_random_checkpoint(args.policy, args.out)))
+    random = bool(bringup.model_path) and has_random_weights(bringup.model_path)
+    if random:
+        # Threads of tiny networks wait for each other most of the time; every process inherits it.
+        os.environ.setdefault('OMP_NUM_THREADS', '1')
     options = DemoOptions(bringup, args.out, parse_tasks(args.tasks), args.timeout,
-                          args.startup_timeout, args.seed)
+                          args.startup_timeout, args.seed, random)
     return run_demo(options, Supervisor, open_demo_node, Screen(sys.stdout, 'demo'))
 
 
@@ -62,3 +77,17 @@ def _described(name: str) -> str:
     argument = next(a for a in ARGUMENTS if a.name == name)
     default = f' (default: {argument.default})' if argument.default else ''
     return argument.description + default
+
+
+def _random_checkpoint(policy: str, out: Path) -> Path:
+    """Make a tiny checkpoint of random weights for a learned policy; return its directory."""
+    try:
+        from vla_ros.policy.openvla.tiny import write_demo_checkpoint
+    except ModuleNotFoundError as error:
+        raise DependencyError(f'the policy {policy} needs {error.name}: '
+                              "pip install 'vla_ros[policy]'") from error
+    path = (out / 'random_checkpoint').absolute()
+    try:
+        return write_demo_checkpoint(policy, path)
+    except OSError as error:
+        raise ConfigError(f'out: cannot write to {out}: {error}') from error

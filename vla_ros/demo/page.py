@@ -46,7 +46,7 @@ video { background: #181c22; max-width: 860px; margin: 0 auto; }
 """
 _FACTS = {'robot': 'robot', 'seed': 'seed of the scene', 'simulated_s': 'simulated time [s]',
           'wall_s': 'real time, start and stop included [s]', 'ros_domain_id': 'ROS_DOMAIN_ID'}
-_GOOD = {'SUCCESS', 'success', 'AUTONOMOUS'}
+_GOOD = {'SUCCESS', 'GRAPH OK', 'success', 'AUTONOMOUS'}
 _BAD = {'FAILED', 'timeout', 'STOPPED'}
 
 
@@ -84,6 +84,7 @@ def _header(report: Mapping[str, Any]) -> str:
     policy = run['policy']['label'] or 'unknown (it never announced itself)'
     return (f'<header class="{kind}"><h1>{escape(verdict["word"])}</h1>'
             f'<p>{escape(verdict["reason"])}</p>'
+            + (f'<p>{escape(run["note"])}</p>' if run.get('note') else '') +
             f'<small>Simulated {escape(str(run.get("robot", "")))}, policy: {escape(policy)}'
             f' &middot; {escape(str(run.get("started", "")))}</small></header>')
 
@@ -101,8 +102,8 @@ def _tasks(report: Mapping[str, Any]) -> str:
             for task in report['tasks']]
     return _section('Tasks', _table(
         ('instruction', 'outcome', '#given at [s]', '#took [s]', 'last judgement'), rows)
-        + _note('Judged from the simulated poses of tool and objects, not by the policy. '
-                'Times are simulated.'))
+        + _note(escape(report['run'].get('note') or 'Judged from the simulated poses of tool and '
+                       'objects, not by the policy.') + ' Times are simulated.'))
 
 
 def _plot(png: bytes | None) -> str:

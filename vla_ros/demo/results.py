@@ -43,6 +43,8 @@ class Run:
         Share of one core, by process, from the first instruction on.
     ended : Mapping[str, str]
         Processes that ended by themselves, and how.
+    note : str
+        What has to be known to read the results.
 
     """
 
@@ -53,6 +55,7 @@ class Run:
     wall_s: float
     cpu_percent: Mapping[str, float]
     ended: Mapping[str, str]
+    note: str = ''
 
 
 def empty_folder(out: Path) -> Path:
@@ -79,7 +82,7 @@ def write_results(out: Path, verdict: Verdict, results: Sequence[TaskResult], re
     """Write ``joints.png``, ``report.json`` and ``report.html``; the video must be closed."""
     numbers = build_report(
         verdict, results, recording,
-        {'robot': run.robot, 'seed': run.seed, 'ros_domain_id': run.domain,
+        {'robot': run.robot, 'note': run.note, 'seed': run.seed, 'ros_domain_id': run.domain,
          'started': run.started.isoformat(sep=' ', timespec='seconds'),
          'simulated_s': round((recording.end_ns() - recording.start_ns) * 1e-9, 2),
          'wall_s': round(run.wall_s, 2), 'command': shlex.join(['vla-ros', *sys.argv[1:]]),

@@ -23,6 +23,7 @@ class Outcome(str, Enum):
     """What came of a task."""
 
     SUCCESS = 'success'
+    WATCHED = 'watched'  # nothing was expected of it
     TIMEOUT = 'timeout'
     UNFINISHED = 'not finished'
     NOT_BEGUN = 'not begun'
@@ -72,6 +73,8 @@ class TaskSequence:
     make_monitor : Callable[[str], Monitor]
         Makes the judge of a task; called for all of them at once, so that one that cannot be judged
         is an error before anything moves.
+    done : Outcome
+        What it is when a monitor is satisfied.
 
     Raises
     ------
@@ -81,7 +84,8 @@ class TaskSequence:
     """
 
     def __init__(self, tasks: Sequence[str], timeout_s: float,
-                 make_monitor: Callable[[str], Monitor]) -> None:
+                 make_monitor: Callable[[str], Monitor],
+                 done: Outcome = Outcome.SUCCESS) -> None:
         if not tasks:
             raise ConfigError('tasks: at least one is needed')
         if not 0.0 < timeout_s < float('inf'):
@@ -89,6 +93,7 @@ class TaskSequence:
         self.tasks = tuple(tasks)
         self._timeout_ns = round(timeout_s * 1e9)
         self._monitors = [make_monitor(task) for task in self.tasks]
+        self._done = done
         self._finished: list[TaskResult] = []
         self._start_ns: int | None = None
         self._now_ns: int | None = None
@@ -141,7 +146,7 @@ class TaskSequence:
         state = self._monitors[len(self._finished)].update(now_ns, frames, gripper_width)
         self.detail = state.detail
         if state.success:
-            self._finish(Outcome.SUCCESS)
+            self._finish(self._done)
             if len(self._finished) < len(self.tasks):
                 self._start_ns = now_ns
                 return self.tasks[len(self._finished)]

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vla_ros.bringup import Bringup, ProcessSpec
+from vla_ros.demo.graph_check import NOTE, WATCH_S, WatchMonitor, judge_graph
 from vla_ros.demo.isolation import isolate
 from vla_ros.demo.machine import CpuUse
-from vla_ros.demo.recording import CAMERAS, Recording
+from vla_ros.demo.recording import CAMERAS, Recording, Status
 from vla_ros.demo.results import Run, empty_folder, write_results
-from vla_ros.demo.sequence import TaskSequence
+from vla_ros.demo.sequence import Outcome, TaskSequence
 from vla_ros.demo.table import LiveView, Screen
 from vla_ros.demo.verdict import Verdict, judge
 from vla_ros.demo.video import VideoWriter
@@ -93,6 +94,8 @@ class DemoOptions:
         Real seconds until everything must have been seen.
     seed : int
         Of the simulated scene.
+    random : bool
+        Whether the policy's weights are random: then no task is judged, but the graph.
 
     """
 
@@ -102,6 +105,15 @@ class DemoOptions:
     timeout_s: float
     startup_timeout_s: float
     seed: int
+    random: bool = False
+
+    def sequence(self) -> TaskSequence:
+        """Return the tasks with what judges them."""
+        if not self.random:
+            return TaskSequence(self.tasks, self.timeout_s, TaskMonitor)
+        watch_s = min(WATCH_S, self.timeout_s)
+        return TaskSequence(self.tasks, 2 * watch_s, lambda task: WatchMonitor(task, watch_s),
+                            Outcome.WATCHED)
 
     def processes(self) -> list[ProcessSpec]:
         """Return the processes of the bring-up, the scene with its seed."""
@@ -136,11 +148,13 @@ def run_demo(options: DemoOptions, make_processes: MakeProcesses, open_observer:
 
     """
     profile = load_profile(options.bringup.robot)
-    sequence = TaskSequence(options.tasks, options.timeout_s, TaskMonitor)
+    sequence = options.sequence()
     logs = empty_folder(options.out)
     domain = isolate()  # before anything of ROS is made, here or in a process
     started, begin = datetime.now().astimezone(), time.monotonic()
     video = VideoWriter(options.out / 'demo.mp4', CAMERAS)
+    if options.random:
+        screen.say(NOTE)
     with _signals() as received:
         try:
             with open_observer(profile, sequence, video) as observer:
@@ -154,12 +168,17 @@ def run_demo(options: DemoOptions, make_processes: MakeProcesses, open_observer:
                     processes.stop()
         finally:
             video.close()
-        verdict = judge(sequence.results(), problems=watch.problems,
-                        signal_number=received[0] if received else None)
+        signal_number = received[0] if received else None
+        if options.random:
+            verdict = judge_graph(observer.recording, profile, watch.statuses, watch.end_ns,
+                                  problems=watch.problems, signal_number=signal_number)
+        else:
+            verdict = judge(sequence.results(), problems=watch.problems,
+                            signal_number=signal_number)
         write_results(
             options.out, verdict, sequence.results(), observer.recording, video,
             Run(profile.name, options.seed, domain, started, time.monotonic() - begin,
-                watch.cpu.percent(), watch.ended))
+                watch.cpu.percent(), watch.ended, NOTE if options.random else ''))
     _conclude(screen, verdict, sequence, options.out)
     return verdict.status
 
@@ -172,6 +191,8 @@ class _Watch:
         self.problems: list[str] = []
         self.ended: dict[str, str] = {}
         self.cpu = CpuUse()
+        self.statuses: Mapping[str, Status] = {}
+        self.end_ns = 0
         self._options = options
         self._sequence = sequence
         self._observer = observer
@@ -194,6 +215,9 @@ class _Watch:
             elif end is None and not self._go_on(now - start):
                 break
             time.sleep(_POLL_S)
+        # As it was before anything is stopped.
+        recording = self._observer.recording
+        self.statuses, self.end_ns = dict(recording.statuses), recording.end_ns()
         if self._sequence.begun:
             self.cpu.sample(self._pids())
 

@@ -10,7 +10,7 @@ from vla_ros.core.errors import DependencyError, unknown_choice
 from vla_ros.policy.protocol import Policy, PolicySpec
 from vla_ros.policy.scripted import load_scripted
 
-__all__ = ['POLICIES', 'Policy', 'PolicySpec', 'load_policy']
+__all__ = ['LEARNED', 'POLICIES', 'Policy', 'PolicySpec', 'load_policy']
 
 
 def _lazy(function: str) -> Callable[..., Policy]:
@@ -23,8 +23,7 @@ def _lazy(function: str) -> Callable[..., Policy]:
             if (error.name or '').startswith('vla_ros'):
                 raise
             raise DependencyError(f'this policy needs {error.name}, which is not installed: '
-                                  f'pip install torch "transformers>=5" accelerate pillow '
-                                  f'simplejpeg') from error
+                                  f"pip install 'vla_ros[policy]'") from error
         return getattr(module, function)(**options)
 
     return load
@@ -35,6 +34,9 @@ POLICIES: dict[str, Callable[..., Policy]] = {
     'openvla_oft': _lazy('load_openvla_oft'),
     'scripted': load_scripted,
 }
+
+LEARNED = ('openvla', 'openvla_oft')
+"""Those that need a checkpoint: the option ``model_path``."""
 
 
 def load_policy(name: str, **options: Any) -> Policy:

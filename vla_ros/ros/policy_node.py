@@ -38,11 +38,14 @@ from vla_ros.ros.joint_states import JointStateReader
 from vla_ros.ros.parameters import NodeParameters
 from vla_ros.ros.policy_description import PolicyDescription
 from vla_ros.ros.poses import frames_from_markers
+from vla_ros.ros.python_log import log_to, stop_logging
 from vla_ros.ros.rate import Tick, Ticker
 from vla_ros.ros.stamps import to_ns
 
 _STATE = 'joint_states'
 _OBJECTS = 'sim/objects'
+_POLICY_OPTIONS = ('model_path', 'unnorm_key', 'quantization', 'device', 'dtype')
+# Parameters that are given to the policy, which knows its own; empty ones are not given.
 
 
 class PolicyNode(LifecycleNode):
@@ -50,6 +53,8 @@ class PolicyNode(LifecycleNode):
 
     def __init__(self, context: Context, **options: Any) -> None:
         super().__init__('policy_node', context=context, **options)
+        # How a model is fed and read is said there. First of all: the end undoes it.
+        self._python_log = log_to(self.get_logger())
         p = self.parameters = NodeParameters(self, 'policy_node')
         self._log = ThrottledLog(self.get_logger())
         self._diagnostics = Diagnostics(self)
@@ -84,10 +89,12 @@ class PolicyNode(LifecycleNode):
             self._profile = load_profile(p.robot)
             self._diagnostics.hardware_id = self._profile.name
             self._kinematics = load_ik('pinocchio', self._profile)
-            options = {'config': p.policy_config} if p.policy_config else {}
-            policy = load_policy(p.policy, **options)
+            started = time.monotonic()
+            policy = load_policy(p.policy, **self._policy_options())
             topics = self._camera_topics(policy)
+            loaded = time.monotonic()
             policy.warm_up()
+            warm = time.monotonic()
             self._policy = policy
             self._buffer = self._new_buffer(policy, topics)
             self._chunks = self.create_publisher(JointTrajectory, 'action_chunk', qos.CHUNK)
@@ -103,7 +110,8 @@ class PolicyNode(LifecycleNode):
             self._release()
             return TransitionCallbackReturn.FAILURE
         self.get_logger().info(f'policy: {policy.spec.label}')
-        self._diagnostics.set('policy', Level.OK, policy.spec.label)
+        self._diagnostics.set('policy', Level.OK, policy.spec.label, load_s=loaded - started,
+                              warm_up_s=warm - loaded)
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -137,6 +145,11 @@ class PolicyNode(LifecycleNode):
         self.shutdown()
         return super().on_shutdown(state)
 
+    def destroy_node(self) -> None:
+        """Log no more for the rest of the package, then end."""
+        stop_logging(self._python_log)
+        super().destroy_node()
+
     def shutdown(self) -> None:
         """Stop inferring, from any state."""
         self._stop_inference()
@@ -159,6 +172,12 @@ class PolicyNode(LifecycleNode):
         if self._chunks is not None:
             self.destroy_publisher(self._chunks)
         self._chunks = self._policy = None
+
+    def _policy_options(self) -> dict[str, str]:
+        """Return what the parameters say to the policy; one that it does not know is an error."""
+        values = {name: self.parameters[name] for name in _POLICY_OPTIONS}
+        values['config'] = self.parameters.policy_config
+        return {name: value for name, value in values.items() if value}
 
     # Inputs
 
@@ -279,6 +298,7 @@ class PolicyNode(LifecycleNode):
             observe_ms=(observed - started) * 1e3, infer_ms=(inferred - observed) * 1e3,
             observation_age_ms=(now_ns - moment.stamp_ns) * 1e-6,
             camera_skew_ms=moment.skew_ns * 1e-6,
+            **{f'{stage}_ms': ms for stage, ms in getattr(policy, 'timings', {}).items()},
             **{f'age_ms {name}': age * 1e-6 for name, age in moment.ages_ns.items()})
 
     def _observation(self, moment: Moment, instruction: str) -> Observation:

@@ -16,10 +16,11 @@ from vla_ros.policy.openvla.checkpoint import Checkpoint
 from vla_ros.policy.openvla.image_processor import ImageProcessor
 from vla_ros.policy.openvla.images import ImagePipeline
 from vla_ros.policy.openvla.loading import LoadOptions, load_model
-from vla_ros.policy.openvla.model import OpenVLAForActionPrediction
+from vla_ros.policy.openvla.model import OpenVLAForActionPrediction, execution_device
 from vla_ros.policy.openvla.prompt import EOS, Prompter
 from vla_ros.policy.openvla.settings import PolicySettings
 from vla_ros.policy.openvla.statistics import Bounds, Statistics
+from vla_ros.policy.openvla.stopwatch import Stopwatch
 from vla_ros.policy.protocol import PolicySpec
 
 _log = logging.getLogger(__name__)
@@ -109,6 +110,12 @@ class VLAPolicy:
     action : Bounds
         Ranges of a step's numbers.
 
+    Attributes
+    ----------
+    timings : dict[str, float]
+        Milliseconds of each stage of the last inference, and in total; see
+        :class:`~vla_ros.policy.openvla.stopwatch.Stopwatch`.
+
     """
 
     def __init__(self, name: str, kind: str, parts: Parts, settings: PolicySettings, horizon: int,
@@ -116,8 +123,11 @@ class VLAPolicy:
         self.parts = parts
         self.settings = settings
         self.action = action
+        self.timings: dict[str, float] = {}
+        self.stopwatch = Stopwatch(execution_device(parts.model.language_model.model.norm))
         self.spec = PolicySpec(
-            name, f'{kind} {parts.checkpoint.path.name} ({parts.key})', settings.cameras,
+            name, f'{_warning(parts.checkpoint)}{kind} {parts.checkpoint.path.name} ({parts.key})',
+            settings.cameras,
             privileged=False, dt_ns=round(settings.dt * 1e9), horizon=horizon,
             convention=settings.convention, dims=settings.dims)
         for line in self.describe():
@@ -166,11 +176,16 @@ class VLAPolicy:
             When the observation lacks something, or the model's answer is no action.
 
         """
-        ids = self.parts.prompter.ids(observation.instruction)
+        self.stopwatch.start()
+        with self.stopwatch.stage('preprocess', device=False):
+            ids = self.parts.prompter.ids(observation.instruction)
+            pixels = self._pixels(observation)
         with torch.inference_mode():
-            normalised = self._answer(ids, self._pixels(observation), observation)
-        return ActionChunk(observation.stamp_ns, self.spec.dt_ns,
-                           self.action.unnormalise(normalised), self.spec.dims,
+            normalised = self._answer(ids, pixels, observation)
+        with self.stopwatch.stage('head', device=False):
+            actions = self.action.unnormalise(normalised)
+        self.timings = self.stopwatch.stop()
+        return ActionChunk(observation.stamp_ns, self.spec.dt_ns, actions, self.spec.dims,
                            self.spec.convention, self.spec.name)
 
     def _answer(self, ids: list[int], pixels: torch.Tensor, observation: Observation) -> np.ndarray:
@@ -208,3 +223,8 @@ class VLAPolicy:
                              f'({tokens.flat[strange[0]]}, expected {kind.first} to {kind.last}) '
                              f'in place of number {strange[0]}')
         return kind.decode(tokens)
+
+
+def _warning(checkpoint: Checkpoint) -> str:
+    return ('RANDOM WEIGHTS, moves without purpose: '
+            if checkpoint.config.get('random_weights') else '')

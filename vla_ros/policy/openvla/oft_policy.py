@@ -44,10 +44,11 @@ class OpenVLAOFTPolicy(VLAPolicy):
                  layout: ChunkLayout) -> None:
         self.layout = layout
         self.components = components
-        self.decoder = ParallelDecoder(parts.model, components, layout.chunk, layout.action.size)
         self._ddim = DDIM(settings.diffusion_steps)
         self._noise = torch.Generator().manual_seed(settings.seed)
         super().__init__(NAME, 'OpenVLA-OFT', parts, settings, layout.chunk, layout.action)
+        self.decoder = ParallelDecoder(parts.model, components, layout.chunk, layout.action.size,
+                                       self.stopwatch)
 
     @property
     def head(self) -> str:

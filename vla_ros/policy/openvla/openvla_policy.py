@@ -31,8 +31,9 @@ class OpenVLAPolicy(VLAPolicy):
         """Return the ids that the model answers a prompt and pixels (1, C, H, W) with."""
         model = self.parts.model
         with torch.inference_mode():
-            return greedy_tokens(model.language_model, self._embeds(ids, pixels), self.action.size,
-                                 EOS)
+            embeds = self._embeds(ids, pixels)
+            with self.stopwatch.stage('language'):
+                return greedy_tokens(model.language_model, embeds, self.action.size, EOS)
 
     def _answer(self, ids: list[int], pixels: torch.Tensor, observation: Observation) -> np.ndarray:
         tokens = np.asarray(self.tokens(ids, pixels))
@@ -49,7 +50,9 @@ class OpenVLAPolicy(VLAPolicy):
 
     def _embeds(self, ids: list[int], pixels: torch.Tensor) -> torch.Tensor:
         model = self.parts.model
-        return after_bos(model.embed_text(torch.tensor([ids])), model.embed_images(pixels))
+        with self.stopwatch.stage('vision'):
+            images = model.embed_images(pixels)
+        return after_bos(model.embed_text(torch.tensor([ids])), images)
 
 
 def load_openvla(config: str | Path | None = None, **options: Any) -> OpenVLAPolicy:

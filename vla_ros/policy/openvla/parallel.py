@@ -20,6 +20,7 @@ from vla_ros.policy.openvla.diffusion import DDIM, timestep_token
 from vla_ros.policy.openvla.heads import ActionHead, VectorProjector
 from vla_ros.policy.openvla.model import OpenVLAForActionPrediction, after_bos
 from vla_ros.policy.openvla.prompt import EOS
+from vla_ros.policy.openvla.stopwatch import Stopwatch
 
 
 @dataclass(frozen=True)
@@ -76,15 +77,18 @@ class ParallelDecoder:
         Its heads and projectors.
     chunk, action_size : int
         K and A.
+    stopwatch : Stopwatch, optional
+        Times the stages.
 
     """
 
     def __init__(self, model: OpenVLAForActionPrediction, components: Components, chunk: int,
-                 action_size: int) -> None:
+                 action_size: int, stopwatch: Stopwatch | None = None) -> None:
         self.model = model
         self.components = components
         self.chunk = chunk
         self.action_size = action_size
+        self.stopwatch = stopwatch or Stopwatch(model.device)
 
     @property
     def slots(self) -> int:
@@ -108,7 +112,8 @@ class ParallelDecoder:
         text = self.model.embed_text(torch.tensor([[*prompt_ids, EOS]]))
         # FiLM is conditioned on all text that is no action: the stop token belongs to it.
         condition = text.mean(dim=1) if self.model.config.film else None
-        images = self.model.embed_images(pixel_values, condition)
+        with self.stopwatch.stage('vision'):
+            images = self.model.embed_images(pixel_values, condition)
         token = None
         if proprio is not None:
             token = self.components.proprio_projector(proprio)[None, None]
@@ -129,7 +134,8 @@ class ParallelDecoder:
 
     def hidden(self, sequence: torch.Tensor) -> torch.Tensor:
         """Return the states (1, K * A, D) that the chunk is read from, after the final norm."""
-        states = parallel_hidden_states(self.model.language_model, sequence)
+        with self.stopwatch.stage('language'):
+            states = parallel_hidden_states(self.model.language_model, sequence)
         first = sequence.shape[1] - 2 - self.slots  # the position before the first slot
         return states[:, first:first + self.slots]
 
@@ -139,8 +145,10 @@ class ParallelDecoder:
 
     def tokens(self, context: Context) -> torch.Tensor:
         """Return the likeliest token (K, A) int64 at each slot, over the whole vocabulary."""
-        logits = self.model.language_model.lm_head(self.hidden(self.sequence(context)))
-        return logits[0].argmax(dim=-1).reshape(self.chunk, self.action_size)
+        hidden = self.hidden(self.sequence(context))
+        with self.stopwatch.stage('head'):
+            logits = self.model.language_model.lm_head(hidden)
+            return logits[0].argmax(dim=-1).reshape(self.chunk, self.action_size)
 
     def denoise(self, context: Context, noise: torch.Tensor, ddim: DDIM) -> torch.Tensor:
         """Return the normalised chunk (K, A) float32 that starts as ``noise`` (K, A)."""
@@ -157,4 +165,5 @@ class ParallelDecoder:
         return self._head(self.hidden(self.sequence(context, slots, token)))[0]
 
     def _head(self, hidden: torch.Tensor) -> torch.Tensor:
-        return self.components.action_head(hidden)
+        with self.stopwatch.stage('head'):
+            return self.components.action_head(hidden)

@@ -46,6 +46,8 @@ class TinyCheckpoint:
         Key of the statistics.
     image_size : int
         Side of the model's input [px].
+    largest : float
+        Range of the statistics of actions, in their units for each step.
     seed : int
         Of the weights.
 
@@ -58,6 +60,20 @@ class TinyCheckpoint:
     dataset: str = 'tiny_random'
     image_size: int = 224
     seed: int = 0
+    largest: float = 0.02
+
+
+DEMO = {
+    # Sizes of LIBERO's setup, which the loader recognises; at 20 steps a second at most 6 cm/s.
+    'openvla_oft': TinyCheckpoint(head='l1', dataset='libero_layout', largest=0.003),
+    'openvla': TinyCheckpoint(dataset='bridge_layout', largest=0.012),
+}
+"""Policy -> what drives a simulated arm for a demo."""
+
+
+def write_demo_checkpoint(policy: str, directory: Path) -> Path:
+    """Write the random checkpoint that demonstrates a policy; return its directory."""
+    return write_tiny_checkpoint(directory, DEMO[policy])
 
 
 def write_tiny_checkpoint(directory: Path, tiny: TinyCheckpoint) -> Path:
@@ -66,11 +82,24 @@ def write_tiny_checkpoint(directory: Path, tiny: TinyCheckpoint) -> Path:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(tiny.seed)
         _write_model(directory, tiny)
-        _write_components(directory, tiny)
+        write_beside_weights(directory, tiny, _WIDTH)
+    return directory
+
+
+def write_beside_weights(directory: Path, tiny: TinyCheckpoint, width: int) -> None:
+    """Write all but weights and configuration; ``width`` is that of the language model."""
+    _write_components(directory, tiny, width)
     _write_json(directory / 'dataset_statistics.json', {tiny.dataset: _statistics(tiny)})
     _write_json(directory / 'preprocessor_config.json', _processor(tiny.image_size))
     tiny_tokenizer().save(str(directory / 'tokenizer.json'))
-    return directory
+
+
+def write_config(directory: Path, config: OpenVLAConfig) -> None:
+    """Write ``config.json``, with a mark that the weights are random."""
+    values = json.loads(config.to_json_string(use_diff=False))
+    values['random_weights'] = True  # so that nobody takes it for a trained one
+    values['torch_dtype'] = values.pop('dtype', None) or 'bfloat16'
+    _write_json(directory / 'config.json', values)
 
 
 def tiny_config(tiny: TinyCheckpoint) -> OpenVLAConfig:
@@ -112,23 +141,21 @@ def _write_model(directory: Path, tiny: TinyCheckpoint) -> None:
     state = {key: value.to(torch.bfloat16).contiguous()
              for key, value in model.state_dict().items()}
     save_file(state, directory / 'model.safetensors', metadata={'format': 'pt'})
-    values = json.loads(config.to_json_string(use_diff=False))
-    values['torch_dtype'] = values.pop('dtype', None) or 'bfloat16'
-    _write_json(directory / 'config.json', values)
+    write_config(directory, config)
 
 
-def _write_components(directory: Path, tiny: TinyCheckpoint) -> None:
+def _write_components(directory: Path, tiny: TinyCheckpoint, width: int) -> None:
     if tiny.head == 'none':
         return
     prefix = next(prefix for prefix, noise in ActionHead.PREFIXES.items()
                   if noise == (tiny.head == 'diffusion'))
-    head = ActionHead(tiny.action_size * _WIDTH, _WIDTH, tiny.action_size, 2)
+    head = ActionHead(tiny.action_size * width, width, tiny.action_size, 2)
     _write_component(directory, 'action_head', head, torch.bfloat16, prefix)
     if tiny.proprio_size:
         _write_component(directory, 'proprio_projector',
-                         VectorProjector(tiny.proprio_size, _WIDTH))
+                         VectorProjector(tiny.proprio_size, width))
     if tiny.head == 'diffusion':
-        _write_component(directory, 'noisy_action_projector', VectorProjector(1, _WIDTH))
+        _write_component(directory, 'noisy_action_projector', VectorProjector(1, width))
 
 
 def _write_component(directory: Path, name: str, module: nn.Module,
@@ -140,7 +167,7 @@ def _write_component(directory: Path, name: str, module: nn.Module,
 
 def _statistics(tiny: TinyCheckpoint) -> dict[str, Any]:
     random = np.random.default_rng(tiny.seed)
-    action = _ranges(random, tiny.action_size, 0.02)
+    action = _ranges(random, tiny.action_size, tiny.largest)
     # The last number is a gripper, which passes through.
     values: dict[str, Any] = {
         'action': {**action, 'mask': [True] * (tiny.action_size - 1) + [False]},

@@ -13,8 +13,8 @@ from vla_ros.robots import load_profile
 
 pytest.importorskip('mujoco')
 
-from vla_ros.lockstep import Lockstep  # noqa: E402
-from vla_ros.sim.world import SimWorld  # noqa: E402
+from vla_ros.lockstep import Lockstep
+from vla_ros.sim.world import SimWorld
 
 CONFIG = PipelineConfig(period=0.01, joint_state_timeout=0.15, chunk_timeout=0.5,
                         ensemble_coefficient=0.01, max_joint_step=0.3, max_joint_lead=0.5)

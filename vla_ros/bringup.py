@@ -16,6 +16,9 @@ from vla_ros.robots import load_profile
 
 PACKAGE = 'vla_ros'
 
+PARENT_VARIABLE = 'VLA_ROS_PARENT_PID'
+"""Environment variable with the process that a node shall not outlive."""
+
 
 @dataclass(frozen=True)
 class Argument:

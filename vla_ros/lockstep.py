@@ -121,4 +121,4 @@ class Lockstep:
                  'tool_pose': self.kinematics.forward(q)}
         state.update({f'object/{name}': T for name, T in self.world.frames().items()})
         return Observation(self.world.time_ns, task,
-                           {name: self._black for name in self.policy.spec.cameras}, state)
+                           dict.fromkeys(self.policy.spec.cameras, self._black), state)

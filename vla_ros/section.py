@@ -174,8 +174,8 @@ class Section:
 def build(kind: type[T], section: Section) -> T:
     """Return the dataclass ``kind`` that a section holds: every field, and nothing else.
 
-    Fields may be ``float``, ``Positive``, ``int`` (from 1), ``str``, tuples of floats, dataclasses, and mappings of names
-    to any of these.
+    Fields may be ``float``, ``Positive``, ``int`` (from 1), ``str``, tuples of floats, dataclasses,
+    and mappings of names to any of these.
 
     Raises
     ------

@@ -201,6 +201,26 @@ def test_the_measured_joints_jumping_away_sends_nothing_until_they_stay():
     assert all(t.q is None or (np.abs(t.q - 0.8) < 1e-9).all() for t in bench.ticks[-15:])
 
 
+def test_after_the_clock_went_back_nothing_is_sent_until_the_joints_are_heard_of_again():
+    bench = Bench()
+    bench.run(300, chunks=True)
+    bench.now -= 5000 * MS
+    tick = bench.run(50, joints=False)
+    assert tick.q is None
+    bench.q = np.array([0.4, 0.4, 0.4])  # the new world's arm is elsewhere
+    assert np.allclose(bench.run(10).q, 0.4)
+
+
+def test_a_clock_that_is_set_back_a_little_does_not_stop_the_arm():
+    bench = Bench()
+    bench.run(300, chunks=True)
+    bench.now -= 100 * MS
+    before = bench.ticks[-1]
+    tick = bench.run(10)
+    assert tick.mode is Mode.AUTONOMOUS
+    assert np.abs(tick.velocity - before.velocity).max() <= 5.0 * 0.01 + 1e-9
+
+
 def test_a_blocked_arm_does_not_wind_up():
     bench = Bench(follows=False)
     bench.run(2000, chunks=True)

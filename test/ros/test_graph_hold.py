@@ -64,7 +64,8 @@ class Graph:
         """Wait until the policy moves the arm this fast [rad/s]; return how fast it is."""
         def fast() -> float:
             recent = self.commands[-8:]
-            ok = (len(recent) == 8 and self.modes[-1][1].message == 'AUTONOMOUS'
+            ok = (len(recent) == 8 and len(self.joints) >= 20
+                  and self.modes[-1][1].message == 'AUTONOMOUS'
                   and all(low <= speed(m) <= high for _, m in recent))
             return speed(recent[-1][1]) if ok else 0.0
 

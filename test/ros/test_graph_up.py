@@ -79,6 +79,8 @@ def up(tmp_path: Path) -> Iterator[Up]:
         children = up.children()
         yield up
     finally:
+        if up.process.alive:
+            children = {**children, **up.children()}
         up.process.clean_up()
         for pid in children.values():
             if _lives(pid):
@@ -92,6 +94,15 @@ def _lives(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_nodes_do_not_outlive_a_launcher_that_is_killed(up: Up) -> None:
+    children = up.children()
+    assert len(children) == 3
+    up.process.kill()
+    wait_until(lambda: not any(_lives(pid) for pid in children.values()), 'the end of every node')
+    assert up.modes[-1][1].message == 'STOPPED'
+    assert speed(up.commands[-1][1]) < 1e-6
 
 
 def test_ctrl_c_brakes_the_arm_then_ends_every_process(up: Up) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from vla_ros.bringup import ProcessSpec
+from vla_ros.bringup import PARENT_VARIABLE, ProcessSpec
 
 # A process that has not ended this long after SIGINT is killed; braking takes about one second.
 STOP_TIMEOUT = 5.0
@@ -67,7 +67,7 @@ class Supervisor:
             self._running[name] = subprocess.Popen(
                 command(self.specs[name]), stdin=subprocess.DEVNULL, stdout=out,
                 stderr=subprocess.STDOUT if out else None, start_new_session=True,
-                env={**os.environ, 'PYTHONUNBUFFERED': '1'})
+                env={**os.environ, 'PYTHONUNBUFFERED': '1', PARENT_VARIABLE: str(os.getpid())})
         finally:
             if out is not None:
                 out.close()

@@ -120,7 +120,8 @@ class Ensembler:
         fraction = None
         if newest.dims[-1] == GRIPPER_DIM:
             fraction = newest.convention.open_fraction(float(newest.actions[step, -1]))
-        return Motion(twist, newest.convention.frame, fraction, tuple(c.stamp_ns for c, _ in live), weights)
+        stamps = tuple(c.stamp_ns for c, _ in live)
+        return Motion(twist, newest.convention.frame, fraction, stamps, weights)
 
     def _twists_of(self, chunk: ActionChunk) -> Array:
         cached = self._twists.get(chunk)

@@ -23,6 +23,8 @@ from vla_ros.core.types import ActionChunk, ActionFrame
 
 Array = NDArray[np.float64]
 
+_CLOCK_JUMP = 0.5  # s; a clock set back by less (NTP) is no other world
+
 
 @dataclass(frozen=True)
 class PipelineConfig:
@@ -64,8 +66,6 @@ class Tick:
         What the limiters changed, in words.
     chunk_stamps_ns, weights : tuple
         The chunks behind the motion and their weights.
-    changed : bool
-        Whether mode or reason differ from the tick before.
 
     """
 
@@ -78,7 +78,6 @@ class Tick:
     acted: tuple[str, ...] = ()
     chunk_stamps_ns: tuple[int, ...] = ()
     weights: tuple[float, ...] = ()
-    changed: bool = False
 
 
 class Pipeline:
@@ -191,7 +190,6 @@ class Pipeline:
     def step(self, now_ns: int) -> Tick:
         """Decide the command for this moment [ns]."""
         dt = self._advance(now_ns)
-        before = self.arbiter.mode, self.arbiter.reason
         problem = self._problem(now_ns)
         motion = None if problem else self.ensembler.motion(self.chunks.due(now_ns), now_ns)
         if motion is None:
@@ -199,16 +197,15 @@ class Pipeline:
         else:
             self.arbiter.handle(Event.READY, '')
         mode, reason = self.arbiter.mode, self.arbiter.reason
-        changed = (mode, reason) != before
 
         measured = self._measured
         if measured is None:
-            return Tick(now_ns, mode, reason, changed=changed)
+            return Tick(now_ns, mode, reason)
         if self._q is None:
             self._rest_at(measured)
         self._catch_up(measured, now_ns)
         if self._lost(measured, dt):
-            return Tick(now_ns, mode, reason, changed=changed,
+            return Tick(now_ns, mode, reason,
                         acted=('nothing sent: commanded and measured joints are apart',))
         assert self._q is not None
         if mode is Mode.AUTONOMOUS and motion is not None:
@@ -222,7 +219,7 @@ class Pipeline:
         self._q, self._velocity = gated.q, gated.velocity
         return Tick(now_ns, mode, reason, gated.q, gated.velocity, self._gripper,
                     acted + gated.acted, motion.stamps_ns if motion else (),
-                    motion.weights if motion else (), changed)
+                    motion.weights if motion else ())
 
     def _advance(self, now_ns: int) -> float:
         """Return the time since the last tick [s], bounded; notice a clock that jumped."""
@@ -231,9 +228,13 @@ class Pipeline:
         if last is None:
             return period
         dt = (now_ns - last) * 1e-9
-        if dt < -period:
-            self.chunks.clear(now_ns)  # the clock went back: a restarted simulation or bag
-            self._measured_ns = min(self._measured_ns, now_ns)
+        if dt < -_CLOCK_JUMP:
+            # A restarted simulation or bag: what is known is of a world that is gone. Nothing is
+            # sent until its joints are heard of.
+            self.chunks.clear(now_ns)
+            self._measured = self._q = self._chunk_arrival_ns = None
+            self._velocity = np.zeros(self._n)
+            self._hold.reset()
         if not 0.1 * period <= dt <= 5.0 * period:
             # Nothing was sent for a while (or the clock stood still): the arm is at rest at the
             # last command, and one tick is all that may be made up for.

@@ -15,8 +15,8 @@ import numpy as np
 
 from vla_ros.core.errors import ConfigError, unknown_choice
 from vla_ros.resources import share_file, share_names
-from vla_ros.section import Section
 from vla_ros.robots.urdf import UrdfOutline, read_outline
+from vla_ros.section import Section
 
 
 @dataclass(frozen=True)

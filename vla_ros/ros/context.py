@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -23,9 +24,11 @@ from rclpy.executors import (
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from vla_ros.bringup import PARENT_VARIABLE
 from vla_ros.core.errors import ConfigError, VlaRosError
 
 EXIT_OK, EXIT_FAILED, EXIT_CONFIG = 0, 1, 2
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 _SAME_SIGNAL_S = 1.0
 
@@ -59,6 +62,7 @@ def run_node(factory: Callable[[Context], Node], name: str, *, args: Sequence[st
     context = Context()
     stop = threading.Event()
     previous = _handle_signals(stop)
+    _end_with_parent()
     try:
         try:
             rclpy.init(args=list(sys.argv if args is None else args), context=context,
@@ -148,6 +152,20 @@ def _handle_signals(stop: threading.Event) -> dict[int, Any]:
 
     return {number: signal.signal(number, on_signal)
             for number in (signal.SIGINT, signal.SIGTERM)}
+
+
+def _end_with_parent() -> None:
+    """Have SIGINT sent to this process when the one that asked for it ends, however it ends.
+
+    A launcher that is killed must not leave an arm moving with nobody to stop it. Linux only;
+    elsewhere, and without ``PARENT_VARIABLE``, nothing happens.
+    """
+    parent = os.environ.get(PARENT_VARIABLE)
+    if parent is None or not sys.platform.startswith('linux'):
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+    if os.getppid() != int(parent):  # it ended before we could ask
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def _report(name: str, error: BaseException) -> int:

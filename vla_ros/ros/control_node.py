@@ -37,8 +37,9 @@ from vla_ros.ros.policy_description import PolicyDescription
 from vla_ros.ros.rate import Ticker
 from vla_ros.ros.stamps import to_ns
 
-_STILL_S = 0.5  # s of real time without a control tick that are worth a report
-# A process that ends may take its last messages with it; the arm's last command must be one at rest.
+_STILL_S = 0.5  # s of real time without a control tick: worth a report
+
+# A process that ends may take its last messages with it, and the last one must be at rest.
 _STILL_TICKS = 5
 _LEVELS = {Mode.AUTONOMOUS: Level.OK, Mode.HOLD: Level.WARN, Mode.STOPPED: Level.WARN}
 

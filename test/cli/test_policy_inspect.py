@@ -34,7 +34,8 @@ def test_a_sound_checkpoint_is_status_0_and_named(
         base: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(base) == 0
     text = capsys.readouterr().out
-    for part in ('yes, as policy openvla', 'bridge_orig', 'nf4', 'openvla_bridge', '3 layers of 64'):
+    for part in ('yes, as policy openvla', 'bridge_orig', 'nf4', 'openvla_bridge',
+                 '3 layers of 64'):
         assert part in text
 
 

@@ -80,7 +80,7 @@ def test_the_convention_is_that_of_the_settings(oft):
 @pytest.mark.parametrize(('change', 'message'), [
     ({'images': {}}, 'camera third_person and wrist; the observation has none'),
     ({'images': {'third_person': np.zeros((8, 8, 3), np.uint8)}}, 'needs the camera wrist'),
-    ({'state': {}}, "8 numbers of proprioception in the observation's state under 'proprio'"),
+    ({'state': {}}, "proprioception 'x' needs 'tool_pose' in the state; it has nothing"),
     ({'state': {'proprio': np.zeros(7)}}, 'expected 8 finite numbers'),
     ({'state': {'proprio': np.full(8, np.nan)}}, 'expected 8 finite numbers'),
     ({'instruction': ' '}, 'empty'),
@@ -171,7 +171,7 @@ def test_a_known_setup_is_recognised_by_sizes_and_name(tiny, dataset, sizes, chu
     directory = tiny(head='l1', dataset=dataset, action_size=sizes[0], proprio_size=sizes[1])
     values = json.loads((directory / 'config.json').read_text())
     (directory / 'config.json').write_text(json.dumps({**values, 'action_chunk': None}))
-    policy = load_policy('openvla_oft', model_path=directory,
+    policy = load_policy('openvla_oft', model_path=directory, proprio='given',
                          dims=[f'd{i}' for i in range(sizes[0])])
     assert (policy.spec.horizon, policy.layout.normalization.value) == (chunk, mode)
 

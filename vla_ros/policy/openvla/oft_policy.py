@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from vla_ros.core.errors import InputError, InvariantError
+from vla_ros.core.errors import ConfigError, InputError, InvariantError
 from vla_ros.core.types import Observation
 from vla_ros.policy.openvla.base_policy import Parts, VLAPolicy, load_parts
 from vla_ros.policy.openvla.decoding import attends_both_ways
@@ -110,7 +110,14 @@ class OpenVLAOFTPolicy(VLAPolicy):
         return self.decoder.denoise(context, noise, self._ddim).cpu().numpy()
 
     def _answer(self, ids: list[int], pixels: torch.Tensor, observation: Observation) -> np.ndarray:
-        return self.decode(self.context(ids, pixels, observation.state.get(PROPRIO)))
+        return self.decode(self.context(ids, pixels, self._proprio(observation)))
+
+    def _proprio(self, observation: Observation) -> np.ndarray | None:
+        """Return the raw proprioception (n,): as given, or made of the robot's state."""
+        given = observation.state.get(PROPRIO)
+        if given is not None or self.layout.proprio is None or self.settings.proprio is None:
+            return given
+        return self.settings.proprio.vector(observation.state)
 
     def _probe(self, ids: list[int], pixels: torch.Tensor) -> torch.Tensor:
         proprio = self.layout.proprio
@@ -146,4 +153,10 @@ def load_openvla_oft(config: str | Path | None = None, **options: Any) -> OpenVL
         components = replace(components, proprio_projector=None)
     layout = find_layout(parts.checkpoint, parts.statistics, parts.key, components,
                          settings.chunk_length, settings.normalization)
+    if layout.proprio is not None and settings.proprio is not None:
+        names = settings.proprio.names
+        if len(names) != layout.proprio.size:
+            raise ConfigError(
+                f'{parts.checkpoint.path}: proprioception of {layout.proprio.size} numbers; the '
+                f'setting proprio names {len(names)}: {" ".join(names)}')
     return OpenVLAOFTPolicy(parts, settings, components, layout)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vla_ros.core.errors import ConfigError, unknown_choice
+from vla_ros.core.proprioception import ProprioLayout
 from vla_ros.core.types import ActionConvention, ActionFrame, ActionSpace, Rotation
 from vla_ros.policy.openvla.images import ImageRules
 from vla_ros.policy.openvla.loading import LoadOptions
@@ -46,6 +47,9 @@ class PolicySettings:
         Steps of a chunk, where the checkpoint does not tell (OFT).
     normalization : str, optional
         ``bounds_q99`` or ``bounds``, where the checkpoint does not tell (OFT).
+    proprio : ProprioLayout, optional
+        Which numbers of the robot's state the proprioception is made of; None: the caller gives
+        the vector, under ``proprio`` in the observation's state (OFT).
     use_head, use_proprio : bool
         Whether to use those component files where they exist (OFT).
     diffusion_steps, seed : int
@@ -62,6 +66,7 @@ class PolicySettings:
     non_action_tokens: str
     chunk_length: int | None = None
     normalization: str | None = None
+    proprio: ProprioLayout | None = None
     use_head: bool = True
     use_proprio: bool = True
     diffusion_steps: int = 50
@@ -121,6 +126,7 @@ def _settings(top: Section, oft: bool) -> PolicySettings:
         common.update(
             chunk_length=_length(top, 'chunk_length'),
             normalization=None if mode == 'auto' else mode,
+            proprio=_proprio(top),
             use_head=top.flag('use_head'), use_proprio=top.flag('use_proprio'),
             diffusion_steps=top.whole_number('diffusion_steps'),
             seed=top.whole_number('seed', least=0))
@@ -152,6 +158,19 @@ def _choice(section: Section, key: str, choices: Any) -> str:
     if value not in choices:
         raise section.error(key, f'one of {", ".join(choices)}', value)
     return value
+
+
+def _proprio(top: Section) -> ProprioLayout | None:
+    """Return the layout of names, or None for ``given``."""
+    try:
+        names = top.texts('proprio')
+    except ConfigError:
+        _choice(top, 'proprio', ['given'])
+        return None
+    try:
+        return ProprioLayout(names)
+    except ConfigError as error:
+        raise top.error('proprio', 'given, or a list of known names', names, str(error)) from error
 
 
 def _length(section: Section, key: str) -> int | None:

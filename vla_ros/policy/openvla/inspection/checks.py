@@ -102,15 +102,14 @@ def oft_layout(survey: Survey, key: str, checked: Checked) -> tuple[ChunkLayout,
     arguments = (checkpoint, survey.statistics, key, components)
     try:
         return find_layout(*arguments), False
-    except ConfigError as error:
-        # Set as an example only: does anything else stand in the way?
-        declared = survey.config.get('action_chunk')
-        for mode in Normalization:
-            try:
-                return find_layout(*arguments, chunk=declared or 1, normalization=mode.value), True
-            except ConfigError:
-                continue
-        raise error from None
+    except ConfigError:
+        pass
+    # With both set, as an example only: does anything else stand in the way?
+    chunk = survey.config.get('action_chunk') or 1
+    try:
+        return find_layout(*arguments, chunk, Normalization.BOUNDS.value), True
+    except ConfigError:
+        return find_layout(*arguments, chunk, Normalization.BOUNDS_Q99.value), True
 
 
 def _check_weights(survey: Survey, config: OpenVLAConfig,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from vla_ros.core.types import EE_DIMS, GRIPPER_DIM, ActionSpace
 from vla_ros.policy.openvla.statistics import Bounds
 from vla_ros.resources import share_directory
 from vla_ros.section import Section
+
+if TYPE_CHECKING:  # needs torch
+    from vla_ros.policy.openvla.settings import PolicySettings
 
 TEMPLATE = 'openvla_oft_template'
 LARGEST_STEP, LARGEST_TURN = 0.3, 1.6
@@ -45,6 +49,15 @@ class Convention:
         if self.name == TEMPLATE:
             return ''
         return self.name.removeprefix(self.policy).strip('_')
+
+
+    @classmethod
+    def of_settings(cls, policy: str, settings: PolicySettings) -> Convention:
+        """Return what a policy's settings say, for :func:`objections` when it is loaded."""
+        meaning = settings.convention
+        return cls('', policy, settings.dims, settings.dt, settings.chunk_length,
+                   meaning.space.value, meaning.translation_scale, meaning.rotation_scale,
+                   meaning.gripper_open, meaning.gripper_closed)
 
 
 @dataclass(frozen=True)

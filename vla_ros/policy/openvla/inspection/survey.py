@@ -41,13 +41,12 @@ class Findings:
             return action()
         except ConfigError as error:
             self.problems.append(str(error))
-        except (TypeError, ValueError, LookupError, AttributeError) as error:
-            # A file that is broken in a way that nobody thought of must not end the report.
-            self.problems.append(f'{where}: cannot be used: {type(error).__name__}: {error}')
         except ModuleNotFoundError as error:
             self.problems.append(f'{error.name} is not installed, so this machine cannot load it '
                                  f"yet and some things are not checked: pip install "
                                  f"'vla_ros[policy]'")
+        except Exception as error:  # noqa: BLE001  a broken file must not end the report
+            self.problems.append(f'{where}: cannot be used: {type(error).__name__}: {error}')
         return None
 
 

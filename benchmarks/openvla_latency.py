@@ -24,6 +24,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+# NumPy's threads wait for work in a loop, and would take the cores from what is measured.
+os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
+
 import numpy as np
 import torch
 
@@ -37,6 +40,7 @@ from vla_ros.policy.openvla.stopwatch import Stopwatch
 from vla_ros.policy.openvla.tiny import write_demo_checkpoint
 
 TASK = 'pick up the insulator'
+STATE = {'tool_pose': np.eye(4), 'gripper': np.array(0.03)}
 _MIB = 1 << 20
 _GIB = 1 << 30
 
@@ -45,7 +49,7 @@ def observations(cameras: tuple[str, ...], count: int = 8) -> list[Observation]:
     """Return random images of a camera's size."""
     random = np.random.default_rng(0)
     return [Observation(0, TASK, {name: random.integers(0, 255, (256, 256, 3), dtype=np.uint8)
-                                  for name in cameras}) for _ in range(count)]
+                                  for name in cameras}, STATE) for _ in range(count)]
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ class Inputs:
 
     pixels: torch.Tensor
     text: torch.Tensor
+    proprio: torch.Tensor
 
     @classmethod
     def of(cls, policy: Any, observation: Observation) -> Inputs:
@@ -62,7 +67,10 @@ class Inputs:
         ids = policy.parts.prompter.ids(observation.instruction)
         pixels = torch.from_numpy(policy.parts.images.pixel_values(observation))[None]
         text = model.embed_text(torch.tensor([[*ids, EOS]]))
-        return cls(pixels.to(text.device, model.vision_backbone.featurizer.pos_embed.dtype), text)
+        vector = policy.layout.proprio.normalise(policy.settings.proprio.vector(observation.state))
+        proprio = torch.from_numpy(vector.astype(np.float32)).to(text)
+        return cls(pixels.to(text.device, model.vision_backbone.featurizer.pos_embed.dtype), text,
+                   proprio)
 
 
 class Chunk:
@@ -74,9 +82,11 @@ class Chunk:
         self.decoder = ParallelDecoder(self.model, policy.components, policy.layout.chunk,
                                        policy.action.size, Stopwatch(torch.device('cpu')))
 
-    def sequence(self, pixels: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+    def sequence(self, inputs: Inputs) -> torch.Tensor:
         """Return the embeddings of the whole sequence."""
-        return self.decoder.sequence(Context(text, self.model.embed_images(pixels), None))
+        token = self.decoder.components.proprio_projector(inputs.proprio)[None, None]
+        return self.decoder.sequence(Context(inputs.text, self.model.embed_images(inputs.pixels),
+                                             token))
 
     def ours(self, sequence: torch.Tensor) -> torch.Tensor:
         """Return the chunk as the policy computes it."""
@@ -162,12 +172,12 @@ def compare_with_plain(policy: Any, timer: Timer) -> dict:
     seen = observations(policy.spec.cameras)
     inputs = Inputs.of(policy, seen[0])
     with torch.inference_mode():
-        sequence = chunk.sequence(inputs.pixels, inputs.text)
+        sequence = chunk.sequence(inputs)
 
         def whole(language: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[], Any]:
             def call() -> Any:
                 fresh = Inputs.of(policy, seen[0])
-                answer = language(chunk.sequence(fresh.pixels, fresh.text))
+                answer = language(chunk.sequence(fresh))
                 return policy.action.unnormalise(answer[0].float().cpu().numpy())
             return call
 
@@ -243,14 +253,14 @@ def count_flop(chunk: Chunk, inputs: Inputs) -> float:
     from torch.utils.flop_counter import FlopCounterMode
 
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        chunk.ours(chunk.sequence(inputs.pixels, inputs.text))
+        chunk.ours(chunk.sequence(inputs))
     return float(counter.get_total_flops())
 
 
 def as_graph(chunk: Chunk, inputs: Inputs) -> Callable[[], torch.Tensor]:
     """Return a call that replays one chunk, captured with these inputs in place."""
     def body() -> torch.Tensor:
-        return chunk.ours(chunk.sequence(inputs.pixels, inputs.text))
+        return chunk.ours(chunk.sequence(inputs))
 
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
@@ -289,14 +299,15 @@ def full_size(path: Path, device: str, kinds: list[str], repeats: int) -> dict:
         with torch.inference_mode():
             modes: dict[str, Callable[[], Any]] = {
                 'eager': lambda chunk=chunk, inputs=inputs: chunk.ours(
-                    chunk.sequence(inputs.pixels, inputs.text))}
+                    chunk.sequence(inputs))}
             problems = found['problems'] = {}
             if cuda:
                 compiled = torch.compile(
-                    lambda pixels, text, chunk=chunk: chunk.ours(chunk.sequence(pixels, text)))
+                    lambda pixels, text, proprio, chunk=chunk: chunk.ours(
+                        chunk.sequence(Inputs(pixels, text, proprio))))
                 makers = {
                     'compiled': lambda compiled=compiled, inputs=inputs: (
-                        lambda: compiled(inputs.pixels, inputs.text)),
+                        lambda: compiled(inputs.pixels, inputs.text, inputs.proprio)),
                     'cuda graph': lambda chunk=chunk, inputs=inputs: as_graph(chunk, inputs)}
                 for name, make in makers.items():
                     try:

@@ -69,7 +69,8 @@ def load(path: str, quantization: str, device: str, infer: bool, check: bool) ->
         if infer:
             images = {name: np.full((256, 256, 3), 99, np.uint8) for name in policy.spec.cameras}
             started = time.perf_counter()
-            policy.infer(Observation(0, 'pick up the insulator', images))
+            state = {'tool_pose': np.eye(4), 'gripper': np.array(0.03)}
+            policy.infer(Observation(0, 'pick up the insulator', images, state))
             result['first_inference_s'] = time.perf_counter() - started
             result['stages_ms'] = policy.timings
     model = policy.parts.model

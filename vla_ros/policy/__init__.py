@@ -18,13 +18,13 @@ def _lazy(function: str) -> Callable[..., Policy]:
 
     def load(**options: Any) -> Policy:
         try:
-            module = importlib.import_module('vla_ros.policy.openvla')
+            loader = getattr(importlib.import_module('vla_ros.policy.openvla'), function)
         except ModuleNotFoundError as error:
             if (error.name or '').startswith('vla_ros'):
                 raise
             raise DependencyError(f'this policy needs {error.name}, which is not installed: '
                                   f"pip install 'vla_ros[policy]'") from error
-        return getattr(module, function)(**options)
+        return loader(**options)
 
     return load
 

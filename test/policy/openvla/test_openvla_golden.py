@@ -95,7 +95,7 @@ def test_tokens_and_actions_are_those_of_the_reference_for_every_key(load, case)
 def test_the_whole_policy_gives_the_reference_action(load, recorded, name):
     meta, image, expected = recorded(name)
     prompt = 'openvla_v01' if meta['prompt'].startswith('A chat') else 'openvla'
-    policy = load('openvla', unnorm_key='bridge_orig', prompt=prompt)
+    policy = load('openvla', unnorm_key='bridge_orig', prompt=prompt, repeat=1)
     chunk = policy.infer(Observation(7, meta['instruction'], {'third_person': image}))
     np.testing.assert_allclose(chunk.actions[0], expected['action.bridge_orig'], rtol=0,
                                atol=1e-12)

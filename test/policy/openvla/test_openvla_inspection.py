@@ -482,6 +482,12 @@ def test_a_convention_that_the_statistics_contradict_is_told_with_both_sides(act
                                                                              message):
     convention = Convention('openvla_oft_libero', 'openvla_oft',
                             ('x', 'y', 'z', 'rx', 'ry', 'rz', 'gripper'), 0.05, 8, 'ee_delta',
-                            0.05, 0.5, 1.0, 0.0)
-    reasons = objections(convention, action, chunk)
+                            0.05, 0.5, 1.0, 0.0, 8)
+    reasons = objections(convention, action, chunk, 8)
     assert (reasons == []) if message is None else any(message in reason for reason in reasons)
+
+
+def test_a_convention_of_another_proprioception_is_told():
+    convention = next(c for c in ready_made() if c.name == 'openvla_oft_libero')
+    assert objections(convention, bounds(), 8, 7) == ['proprioception: expected 8 numbers, found 7']
+    assert objections(convention, bounds(), 8, None) == []

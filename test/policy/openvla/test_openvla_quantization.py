@@ -79,7 +79,7 @@ def test_the_error_of_nf4_is_that_of_its_weights_and_of_nothing_else(load, oft_c
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
 def test_plain_openvla_answers_quantized(load, golden, kind, dtype):
-    policy = load('openvla', unnorm_key='bridge_orig', quantization=kind, dtype=dtype)
+    policy = load('openvla', unnorm_key='bridge_orig', quantization=kind, dtype=dtype, repeat=1)
     image = np.load(golden / 'inputs/images.npz')['B_gradient_256x256']
     chunk = policy.infer(Observation(0, 'pick up the red cup', {'third_person': image}))
     assert chunk.actions.shape == (1, 7)

@@ -24,7 +24,8 @@ def demo(request, tmp_path_factory):
 
 def observation(policy, level=99):
     images = {name: np.full((256, 256, 3), level, np.uint8) for name in policy.spec.cameras}
-    return Observation(7, 'pick up the insulator', images)
+    state = {'tool_pose': np.eye(4), 'gripper': np.array(0.03)}
+    return Observation(7, 'pick up the insulator', images, state)
 
 
 def test_every_learned_policy_has_its_demo():
@@ -49,6 +50,15 @@ def test_it_answers_with_small_steps_under_a_label_that_warns(demo):
     assert policy.spec.label.startswith('RANDOM WEIGHTS, moves without purpose: OpenVLA')
     assert np.abs(chunk.actions[:, :3]).max() / policy.settings.dt < 0.25  # m/s
     assert not np.array_equal(policy.infer(observation(policy, 10)).actions, chunk.actions)
+
+
+def test_the_one_action_of_openvla_goes_on_while_the_next_is_computed(tmp_path):
+    path = write_demo_checkpoint('openvla', tmp_path)
+    for repeat in (1, 4):
+        policy = load_policy('openvla', model_path=path, repeat=repeat)
+        chunk = policy.infer(observation(policy))
+        assert policy.spec.horizon == chunk.horizon == repeat
+        assert (chunk.actions == chunk.actions[0]).all()
 
 
 def test_it_is_the_same_each_time(demo, tmp_path):

@@ -15,7 +15,19 @@ The only package that imports torch. Nothing in it runs code from a checkpoint: 
 safetensors, component files are read as plain tensors, ``auto_map`` is not followed.
 """
 
-from vla_ros.policy.openvla.oft_policy import OpenVLAOFTPolicy, load_openvla_oft
-from vla_ros.policy.openvla.openvla_policy import OpenVLAPolicy, load_openvla
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_MODULES = {'OpenVLAOFTPolicy': 'oft_policy', 'load_openvla_oft': 'oft_policy',
+            'OpenVLAPolicy': 'openvla_policy', 'load_openvla': 'openvla_policy'}
 
 __all__ = ['OpenVLAOFTPolicy', 'OpenVLAPolicy', 'load_openvla', 'load_openvla_oft']
+
+
+def __getattr__(name: str) -> Any:
+    """Import a policy when it is asked for: reading a checkpoint's headers needs no torch."""
+    if name not in _MODULES:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(importlib.import_module(f'{__name__}.{_MODULES[name]}'), name)

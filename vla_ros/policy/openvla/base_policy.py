@@ -15,6 +15,7 @@ from vla_ros.policy.openvla.action_tokens import ActionTokens
 from vla_ros.policy.openvla.checkpoint import Checkpoint
 from vla_ros.policy.openvla.image_processor import ImageProcessor
 from vla_ros.policy.openvla.images import ImagePipeline
+from vla_ros.policy.openvla.inspection.conventions import Convention, objections
 from vla_ros.policy.openvla.loading import LoadOptions, load_model
 from vla_ros.policy.openvla.model import OpenVLAForActionPrediction, execution_device
 from vla_ros.policy.openvla.prompt import EOS, Prompter
@@ -132,6 +133,8 @@ class VLAPolicy:
             convention=settings.convention, dims=settings.dims)
         for line in self.describe():
             _log.info(line)
+        for line in objections(Convention.of_settings(name, settings), action):
+            _log.warning('the convention does not fit %s: %s', parts.key, line)
 
     def describe(self) -> list[str]:
         """Return, in lines for people, what was loaded and by which rules it is fed and read."""

@@ -48,7 +48,7 @@ def write_sharded_checkpoint(directory: Path, config: OpenVLAConfig, shard_bytes
 
     """
     directory.mkdir(parents=True, exist_ok=True)
-    tiny = TinyCheckpoint(head='l1', dataset='libero_layout')
+    tiny = TinyCheckpoint(head='l1', proprio_size=8, dataset='libero_layout')
     generator = torch.Generator().manual_seed(tiny.seed)
     placed: dict[str, str] = {}
     total = 0

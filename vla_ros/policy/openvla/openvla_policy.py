@@ -25,7 +25,7 @@ class OpenVLAPolicy(VLAPolicy):
 
     def __init__(self, parts: Parts, settings: PolicySettings) -> None:
         action = parts.statistics.bounds(parts.key, 'action', Normalization.BOUNDS_Q99)
-        super().__init__(NAME, 'OpenVLA', parts, settings, 1, action)
+        super().__init__(NAME, 'OpenVLA', parts, settings, settings.repeat, action)
 
     def tokens(self, ids: list[int], pixels: torch.Tensor) -> list[int]:
         """Return the ids that the model answers a prompt and pixels (1, C, H, W) with."""
@@ -41,7 +41,7 @@ class OpenVLAPolicy(VLAPolicy):
         if tokens.size != self.action.size:
             raise InputError(f'the model answered with {tokens.size} numbers, expected '
                              f'{self.action.size}')
-        return normalised[None]
+        return np.repeat(normalised[None], self.settings.repeat, axis=0)
 
     def _probe(self, ids: list[int], pixels: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode():

@@ -13,7 +13,7 @@ from vla_ros.core.types import ActionConvention, ActionFrame, ActionSpace, Rotat
 from vla_ros.policy.openvla.images import ImageRules
 from vla_ros.policy.openvla.loading import LoadOptions
 from vla_ros.policy.openvla.statistics import Normalization
-from vla_ros.resources import share_file
+from vla_ros.resources import share_file, share_names
 from vla_ros.section import Section
 
 NON_ACTION_TOKENS = ('refuse', 'clip')
@@ -50,6 +50,10 @@ class PolicySettings:
     proprio : ProprioLayout, optional
         Which numbers of the robot's state the proprioception is made of; None: the caller gives
         the vector, under ``proprio`` in the observation's state (OFT).
+    repeat : int
+        How often the one action stands in a chunk (OpenVLA). A delta is a speed, and the arm goes
+        on with it while the next one is computed; by the time an answer comes, the first step of
+        it, which begins with the image, is often over.
     use_head, use_proprio : bool
         Whether to use those component files where they exist (OFT).
     diffusion_steps, seed : int
@@ -69,6 +73,7 @@ class PolicySettings:
     proprio: ProprioLayout | None = None
     use_head: bool = True
     use_proprio: bool = True
+    repeat: int = 1
     diffusion_steps: int = 50
     seed: int = 0
 
@@ -82,7 +87,7 @@ def read_settings(policy: str, config: str | Path | None, overrides: Mapping[str
     policy : str
         ``openvla`` or ``openvla_oft``.
     config : path, optional
-        A YAML file; default the one that is shipped.
+        A YAML file, or the name of one in ``config/policies``; default that of the policy.
     overrides : Mapping
         Replaces single values of the file, also inside a mapping
         (``image={'center_crop': False}``); ``MODEL_KEYS`` are taken too.
@@ -93,8 +98,7 @@ def read_settings(policy: str, config: str | Path | None, overrides: Mapping[str
         A key or value is unknown, missing or badly typed.
 
     """
-    path = Path(config) if config else share_file('config', 'policies', f'{policy}.yaml')
-    section = Section.open(path)
+    section = Section.open(_settings_file(policy, config))
     known = section.keys()
     model: dict[str, Any] = {}
     replaced: dict[str, Any] = {}
@@ -108,6 +112,18 @@ def read_settings(policy: str, config: str | Path | None, overrides: Mapping[str
         else:
             replaced[name] = list(value) if isinstance(value, tuple) else value
     return _settings(section.replaced(replaced), oft=policy == 'openvla_oft'), model
+
+
+def _settings_file(policy: str, config: str | Path | None) -> Path:
+    """Return a file by its path, or by its name in ``config/policies``."""
+    path = Path(config or policy).expanduser()
+    if path.suffix or len(path.parts) > 1:
+        return path
+    names = [name for name in share_names('config/policies', '.yaml')
+             if name.startswith('openvla')]
+    if path.name not in names:
+        raise unknown_choice('policy_config (or the path of a YAML file)', path.name, names)
+    return share_file('config', 'policies', f'{path.name}.yaml')
 
 
 def _settings(top: Section, oft: bool) -> PolicySettings:
@@ -130,6 +146,8 @@ def _settings(top: Section, oft: bool) -> PolicySettings:
             use_head=top.flag('use_head'), use_proprio=top.flag('use_proprio'),
             diffusion_steps=top.whole_number('diffusion_steps'),
             seed=top.whole_number('seed', least=0))
+    else:
+        common['repeat'] = top.whole_number('repeat')
     top.close()
     return PolicySettings(**common)
 

@@ -167,7 +167,8 @@ class Statistics:
         values = self.datasets[key].get(part)
         if not isinstance(values, Mapping):
             return None
-        return next((len(values[name]) for name in ('q01', 'min') if name in values), None)
+        return next((len(values[name]) for name in ('q01', 'min')
+                     if isinstance(values.get(name), list)), None)
 
     def bounds(self, key: str, part: str, normalization: Normalization,
                epsilon: float = 0.0) -> Bounds:

@@ -65,7 +65,8 @@ class TinyCheckpoint:
 
 DEMO = {
     # Sizes of LIBERO's setup, which the loader recognises; at 20 steps a second at most 6 cm/s.
-    'openvla_oft': TinyCheckpoint(head='l1', dataset='libero_layout', largest=0.003),
+    'openvla_oft': TinyCheckpoint(head='l1', proprio_size=8, dataset='libero_layout',
+                                  largest=0.003),
     'openvla': TinyCheckpoint(dataset='bridge_layout', largest=0.012),
 }
 """Policy -> what drives a simulated arm for a demo."""

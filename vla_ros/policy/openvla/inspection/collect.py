@@ -181,7 +181,7 @@ def _statistics(report: Report, found: Survey, checked: Any) -> None:
         unset = unset or asked
         if report.policy:
             report.conventions += matches(report.policy, key, bounds, dataset.chunk,
-                                          found.path.name)
+                                          report.proprio, found.path.name)
     usable = [dataset.key for dataset in report.datasets if not dataset.error]
     if not usable:
         found.findings.problems += [dataset.error for dataset in report.datasets]

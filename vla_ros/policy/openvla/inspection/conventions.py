@@ -42,6 +42,7 @@ class Convention:
     rotation_scale: float
     gripper_open: float
     gripper_closed: float
+    proprio: int | None = None
 
     @property
     def dataset(self) -> str:
@@ -57,7 +58,8 @@ class Convention:
         meaning = settings.convention
         return cls('', policy, settings.dims, settings.dt, settings.chunk_length,
                    meaning.space.value, meaning.translation_scale, meaning.rotation_scale,
-                   meaning.gripper_open, meaning.gripper_closed)
+                   meaning.gripper_open, meaning.gripper_closed,
+                   len(settings.proprio.names) if settings.proprio else None)
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ def ready_made() -> list[Convention]:
     return [_read(path) for path in sorted(folder.glob('openvla*.yaml'))]
 
 
-def matches(policy: str, key: str, action: Bounds, chunk: int | None, name: str) -> list[Match]:
+def matches(policy: str, key: str, action: Bounds, chunk: int | None, proprio: int | None,
+            name: str) -> list[Match]:
     """Return how each ready-made convention of a policy fits; the best first.
 
     Parameters
@@ -102,8 +105,8 @@ def matches(policy: str, key: str, action: Bounds, chunk: int | None, name: str)
         Policy that loads the checkpoint, and the data set.
     action : Bounds
         Ranges of a step's numbers.
-    chunk : int, optional
-        Steps of a chunk, where that is known.
+    chunk, proprio : int, optional
+        Steps of a chunk, where that is known, and numbers of proprioception, where it takes any.
     name : str
         Of the checkpoint directory.
 
@@ -113,7 +116,7 @@ def matches(policy: str, key: str, action: Bounds, chunk: int | None, name: str)
     for convention in ready_made():
         if convention.policy != policy or convention.name == TEMPLATE:
             continue
-        reasons = objections(convention, action, chunk)
+        reasons = objections(convention, action, chunk, proprio)
         named = bool(convention.dataset) and convention.dataset in text
         verdict = 'no' if reasons else 'fits' if named else 'possible'
         motion = '' if reasons and action.size != len(convention.dims) else _motion(
@@ -122,7 +125,8 @@ def matches(policy: str, key: str, action: Bounds, chunk: int | None, name: str)
     return sorted(found, key=lambda match: ('fits', 'possible', 'no').index(match.verdict))
 
 
-def objections(convention: Convention, action: Bounds, chunk: int | None = None) -> list[str]:
+def objections(convention: Convention, action: Bounds, chunk: int | None = None,
+               proprio: int | None = None) -> list[str]:
     """Return what speaks against reading a data set's actions by a convention."""
     if action.size != len(convention.dims):
         return [f'actions: expected {len(convention.dims)} numbers '
@@ -130,6 +134,8 @@ def objections(convention: Convention, action: Bounds, chunk: int | None = None)
     reasons = []
     if chunk is not None and convention.chunk not in (None, chunk):
         reasons.append(f'chunk length: expected {convention.chunk}, found {chunk}')
+    if None not in (proprio, convention.proprio) and proprio != convention.proprio:
+        reasons.append(f'proprioception: expected {convention.proprio} numbers, found {proprio}')
     step, turn = _largest(convention, action)
     if convention.space == ActionSpace.EE_DELTA:
         for what, value, limit, unit in (('translation', step, LARGEST_STEP, 'm'),
@@ -179,16 +185,25 @@ def _read(path: Path) -> Convention:
     meaning = top.section('convention')
     oft = 'chunk_length' in set(top.keys())
     chunk = _length(top) if oft else None
+    proprio = _count(top) if oft else None
     return Convention(
         path.stem, 'openvla_oft' if oft else 'openvla', top.texts('dims'),
         top.number('dt', positive=True), chunk, meaning.text('space'),
         *(meaning.number(key) for key in ('translation_scale', 'rotation_scale', 'gripper_open',
-                                          'gripper_closed')))
+                                          'gripper_closed')), proprio)
 
 
 def _length(top: Section) -> int | None:
     """Return a whole number, or None for ``auto``."""
     try:
         return top.whole_number('chunk_length')
+    except ConfigError:
+        return None
+
+
+def _count(top: Section) -> int | None:
+    """Return how many numbers the proprioception has, or None for ``given``."""
+    try:
+        return len(top.texts('proprio'))
     except ConfigError:
         return None

@@ -75,8 +75,11 @@ def run_node(factory: Callable[[Context], Node], name: str, *, args: Sequence[st
     finally:
         if context.ok():
             rclpy.shutdown(context=context)
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        # After a signal the process ends: the launcher's repetition of it, which may still come,
+        # must not meet Python's own handler in the middle of that.
+        if not stop.is_set():
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
 
 def _run(factory: Callable[[Context], Node], name: str, context: Context, stop: threading.Event,

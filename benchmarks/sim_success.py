@@ -18,23 +18,14 @@ from importlib.metadata import version
 
 from vla_ros import __version__
 from vla_ros.assembly import build_pipeline
-from vla_ros.core.pipeline import PipelineConfig
 from vla_ros.ik import load_ik
 from vla_ros.lockstep import Lockstep
 from vla_ros.policy import load_policy
 from vla_ros.robots import load_profile
-from vla_ros.ros.parameter_spec import load_specs
+from vla_ros.ros.pipeline_config import pipeline_config
 from vla_ros.sim.world import SimWorld
 
 PICK, HANG = 'pick up the insulator', 'hang the insulator on the hook'
-
-
-def control_config() -> PipelineConfig:
-    """Return the control node's defaults."""
-    value = {name: spec.default for name, spec in load_specs('control_node').items()}
-    return PipelineConfig(1.0 / value['rate_hz'], value['joint_state_timeout_s'],
-                          value['chunk_timeout_s'], value['ensemble_coefficient'],
-                          value['max_joint_step'], value['max_joint_lead'])
 
 
 def run(robot: str, seeds: range, latency: float) -> dict:
@@ -47,7 +38,7 @@ def run(robot: str, seeds: range, latency: float) -> dict:
     for seed in seeds:
         world = SimWorld(profile, seed=seed)
         runner = Lockstep(world, load_policy('scripted'),
-                          build_pipeline(profile, control_config(), 'pinocchio'), kinematics,
+                          build_pipeline(profile, pipeline_config(), 'pinocchio'), kinematics,
                           latency=latency)
         for task in (PICK, HANG):
             outcome = runner.run(task, timeout=40.0)

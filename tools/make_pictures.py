@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 
 from vla_ros.assembly import build_pipeline
-from vla_ros.core.pipeline import PipelineConfig
 from vla_ros.ik import load_ik
 from vla_ros.lockstep import Lockstep
 from vla_ros.policy import load_policy
 from vla_ros.robots import load_profile
+from vla_ros.ros.pipeline_config import pipeline_config
 from vla_ros.sim.camera import SimCameras
 from vla_ros.sim.world import SimWorld
 
@@ -25,8 +25,7 @@ def main() -> None:
     profile = load_profile('piper')
     kinematics = load_ik('pinocchio', profile)
     world = SimWorld(profile, seed=3)
-    config = PipelineConfig(0.01, 0.15, 0.5, 0.01, 0.3, 0.5)
-    run = Lockstep(world, load_policy('scripted'), build_pipeline(profile, config, 'pinocchio'),
+    run = Lockstep(world, load_policy('scripted'), build_pipeline(profile, pipeline_config(), 'pinocchio'),
                    kinematics)
     while world.time_ns < 4_300_000_000:
         run.tick('hang the insulator on the hook')

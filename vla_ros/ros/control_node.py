@@ -25,7 +25,7 @@ from trajectory_msgs.msg import JointTrajectory
 from vla_ros.assembly import build_pipeline
 from vla_ros.core.arbiter import Mode
 from vla_ros.core.errors import ConfigError, InputError
-from vla_ros.core.pipeline import PipelineConfig, Tick
+from vla_ros.core.pipeline import Tick
 from vla_ros.robots import load_profile
 from vla_ros.ros import qos
 from vla_ros.ros.chunk_message import chunk_frame_id, chunk_from_message
@@ -33,6 +33,7 @@ from vla_ros.ros.context import run_node
 from vla_ros.ros.diagnostics import Diagnostics, Level, ThrottledLog, status_message
 from vla_ros.ros.joint_states import JointStateReader, joint_state_message
 from vla_ros.ros.parameters import NodeParameters
+from vla_ros.ros.pipeline_config import pipeline_config
 from vla_ros.ros.policy_description import PolicyDescription
 from vla_ros.ros.rate import Ticker
 from vla_ros.ros.stamps import to_ns
@@ -51,10 +52,7 @@ class ControlNode(Node):
         super().__init__('control_node', context=context, **options)
         p = self.parameters = NodeParameters(self, 'control_node')
         self.profile = load_profile(p.robot)
-        self._pipeline = build_pipeline(self.profile, PipelineConfig(
-            period=1.0 / p.rate_hz, joint_state_timeout=p.joint_state_timeout_s,
-            chunk_timeout=p.chunk_timeout_s, ensemble_coefficient=p.ensemble_coefficient,
-            max_joint_step=p.max_joint_step, max_joint_lead=p.max_joint_lead), p.ik_backend)
+        self._pipeline = build_pipeline(self.profile, pipeline_config(p.as_dict()), p.ik_backend)
         self._inbox: deque[Callable[[int], object]] = deque()
         self._log = ThrottledLog(self.get_logger())
         self._diagnostics = Diagnostics(self, hardware_id=self.profile.name)

@@ -25,8 +25,8 @@ def main() -> None:
     profile = load_profile('piper')
     kinematics = load_ik('pinocchio', profile)
     world = SimWorld(profile, seed=3)
-    run = Lockstep(world, load_policy('scripted'), build_pipeline(profile, pipeline_config(), 'pinocchio'),
-                   kinematics)
+    run = Lockstep(world, load_policy('scripted'),
+                   build_pipeline(profile, pipeline_config(), 'pinocchio'), kinematics)
     while world.time_ns < 4_300_000_000:
         run.tick('hang the insulator on the hook')
     cameras = SimCameras(world, SIZE, SIZE)

@@ -1,4 +1,4 @@
-"""Chunks by time: late, early, double, before a reset."""
+"""Chunks by time: late, early, double, out of order, before a reset."""
 
 import numpy as np
 import pytest
@@ -6,13 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vla_ros.core.chunk_buffer import ChunkBuffer
-from vla_ros.core.types import ActionChunk
+from vla_ros.core.trajectory import Steps
+from vla_ros.core.types import ActionChunk, ActionConvention, ActionSpace
 
 MS = 1_000_000
+JOINT = ActionConvention(space=ActionSpace.JOINT_POSITION)
+FIRST = ('accepted', 'replaced', 'duplicate', 'late', 'future', 'before_reset')
 
 
-def chunk(stamp_ms, steps=8, dt_ms=100):
-    return ActionChunk(stamp_ms * MS, dt_ms * MS, np.zeros((steps, 7)))
+def chunk(stamp_ms, steps=8, dt_ms=100, action=0.0):
+    made = ActionChunk(stamp_ms * MS, dt_ms * MS, np.full((steps, 1), action), ('joint1',), JOINT)
+    return Steps.of(made, 1).anchored(np.eye(4), np.zeros(1), 0)
 
 
 def stamps(buffer, now_ms):
@@ -39,12 +43,46 @@ def test_a_chunk_from_the_future_is_refused_but_a_small_clock_difference_is_not(
     assert stamps(buffer, 1050) == [1050]
 
 
-def test_a_second_answer_to_the_same_observation_replaces_the_first():
+def test_another_answer_to_the_same_observation_replaces_the_first():
     buffer = ChunkBuffer()
-    first, second = chunk(0), chunk(0)
+    first = chunk(0)
+    for second in (chunk(0, action=0.1), chunk(0, steps=9, action=0.1), chunk(0, 9, 50, 0.1)):
+        buffer.add(first, 0)
+        assert buffer.add(second, 0) == 'replaced'
+        assert buffer.due(0) == [second]
+        first = second
+
+
+def test_the_same_answer_again_changes_nothing():
+    buffer = ChunkBuffer()
+    first = chunk(0)
     buffer.add(first, 0)
-    assert buffer.add(second, 0) == 'replaced'
-    assert buffer.due(0) == [second]
+    assert buffer.add(chunk(0), 100 * MS) == 'duplicate'
+    assert buffer.due(100 * MS) == [first]
+    assert buffer.counts['duplicate'] == 1 and buffer.counts['accepted'] == 1
+
+
+def test_an_older_observation_answered_after_a_newer_one_is_used_and_counted():
+    buffer = ChunkBuffer()
+    for stamp in (100, 200, 150):
+        assert buffer.add(chunk(stamp), 250 * MS) == 'accepted'
+    assert stamps(buffer, 250) == [100, 150, 200]
+    assert buffer.counts['reordered'] == 1
+
+
+def test_what_came_before_a_reset_does_not_make_a_chunk_out_of_order():
+    buffer = ChunkBuffer()
+    buffer.add(chunk(5000), 5000 * MS)
+    buffer.clear(valid_from_ns=0)
+    buffer.add(chunk(100), 200 * MS)
+    assert buffer.counts['reordered'] == 0
+
+
+def test_chunks_that_speak_of_the_same_time_are_counted():
+    buffer = ChunkBuffer()
+    for stamp in (0, 800, 1599):
+        buffer.add(chunk(stamp), max(stamp, 500) * MS)
+    assert buffer.counts['overlapping'] == 1
 
 
 def test_chunks_from_before_a_reset_are_gone_and_stay_out():
@@ -73,9 +111,11 @@ def test_in_any_order_of_arrival_the_due_ones_come_oldest_first(arrivals, now_ms
     assert stamps(buffer, now_ms) == expected
 
 
-def test_every_chunk_is_counted_once():
-    buffer = ChunkBuffer()
-    for stamp in (0, 0, 5000, -900):
-        buffer.add(chunk(stamp), 10 * MS)
-    assert buffer.counts == {'accepted': 1, 'replaced': 1, 'future': 1, 'late': 1}
-    assert sum(buffer.counts.values()) == pytest.approx(4)
+@given(st.lists(st.tuples(st.integers(-900, 3000), st.integers(0, 1)), max_size=20))
+def test_every_chunk_is_counted_once_among_what_can_become_of_it(sent):
+    buffer = ChunkBuffer(capacity=4)
+    buffer.clear(valid_from_ns=-850 * MS)
+    verdicts = [buffer.add(chunk(stamp, action=action), 1000 * MS) for stamp, action in sent]
+    assert {v: verdicts.count(v) for v in verdicts} == {
+        k: n for k, n in buffer.counts.items() if k in FIRST}
+    assert sum(buffer.counts[k] for k in FIRST) == pytest.approx(len(sent))

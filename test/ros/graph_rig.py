@@ -175,11 +175,17 @@ class Observer:
         rclpy.shutdown(context=self.context)
 
     def hear(self, kind: Any, topic: str, profile: Any,
-             then: Callable[[Any], None] | None = None) -> Heard:
-        """Collect what comes on a topic; ``then`` is called with each message as well."""
+             then: Callable[[Any], None] | None = None,
+             only: Callable[[Any], Any] = lambda message: True) -> Heard:
+        """Collect what comes on a topic; ``then`` is called with each message as well.
+
+        Messages for which ``only`` says no are left out.
+        """
         heard = Heard(topic)
 
         def on_message(message: Any) -> None:
+            if not only(message):
+                return
             heard.append((time.monotonic(), message))
             if then is not None:
                 then(message)

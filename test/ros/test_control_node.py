@@ -22,7 +22,7 @@ from trajectory_msgs.msg import JointTrajectory
 from vla_ros.core.types import ActionChunk, ActionConvention, ActionSpace
 from vla_ros.robots import load_profile
 from vla_ros.ros import qos
-from vla_ros.ros.chunk_message import chunk_message
+from vla_ros.ros.chunk_message import chunk_message, withdrawal_message
 from vla_ros.ros.joint_states import joint_state_message
 from vla_ros.ros.policy_description import PolicyDescription
 from vla_ros.ros.stamps import duration_message, time_message
@@ -189,7 +189,17 @@ def test_the_mode_tells_a_late_subscriber_what_is_and_why(rig: Rig) -> None:
 def test_chunks_that_stop_coming_hold_the_arm(rig: Rig) -> None:
     rig.drive()
     since = len(rig.modes)
-    rig.wait_mode('HOLD', 'action_chunk: none for 0.5 s', since)
+    slow = rig.wait_mode('AUTONOMOUS', 'action_chunk: late, none for 0.5 s', since)
+    assert {v.key: v.value for v in slow.values}['level'] == 'SLOW'
+    rig.wait_mode('HOLD', 'action_chunk: none for 1 s', since)
+
+
+def test_a_policy_that_takes_back_what_it_said_holds_the_arm_at_once(rig: Rig) -> None:
+    rig.drive()
+    since = len(rig.modes)
+    rig.policy.send(withdrawal_message(rig.robot.now_ns()))
+    rig.wait_mode('HOLD', 'policy: played has nothing to do', since)
+    rig.drive()
 
 
 def test_a_policy_that_leaves_holds_the_arm_and_says_so(rig: Rig) -> None:
@@ -263,7 +273,6 @@ BAD_CHUNKS: dict[str, tuple[Callable[[JointTrajectory], JointTrajectory], str]] 
     'a short step': (_short_step, 'step 1 has 6 values'),
     'wrong frame': (_in_frame, "in frame 'camera', expected 'base_link'"),
     'uneven times': (_uneven, 'step 2 is at 0.250000 s, expected 0.200000 s'),
-    'no steps': (lambda c: _set(c, points=[]), 'no steps'),
     'from the future': (_shifted(60.0), 'refused as future'),
     'from the past': (_shifted(-60.0), 'refused as late'),
 }
@@ -291,9 +300,9 @@ def test_a_bad_chunk_is_refused_whole_and_named(rig: Rig, what: str) -> None:
     assert 'action_chunk' in rig.process.log
 
 
-def test_a_chunk_in_a_space_that_cannot_be_executed_is_refused(rig: Rig) -> None:
+def test_a_chunk_for_joints_in_another_order_is_refused(rig: Rig) -> None:
     other = ActionConvention(space=ActionSpace.JOINT_POSITION)
-    dims = (*PROFILE.joints.names, 'gripper')
+    dims = (*reversed(PROFILE.joints.names), 'gripper')
     rig.policy.describe(PolicyDescription('played', 'joints', other, DT_NS, 8, dims).to_json())
     modes, commands, diagnostics = _marks(rig)
     at = rig.robot.q.copy()
@@ -301,9 +310,10 @@ def test_a_chunk_in_a_space_that_cannot_be_executed_is_refused(rig: Rig) -> None
                           PROFILE.base_frame)
     rig.observer.wait_diagnostic('control_node: policy', 'joints', since=diagnostics)
     rig.policy.send(chunk)
-    rig.observer.wait_diagnostic('control_node: action_chunk', 'action_chunk', level=2,
+    rig.observer.wait_diagnostic('control_node: action_chunk', 'expected the joints', level=2,
                                  since=diagnostics)
     rig.more_commands()
+    rig.policy.describe()
     rig.drive()
     _assert_still_until_autonomous(rig, modes, commands, at)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,107 +10,14 @@ import pytest
 
 pytest.importorskip('rclpy')
 
-from graph_rig import Observer, node_process, stamp_ns, wait_until
+from graph_rig import node_process, stamp_ns, wait_until
+from policy_world import INFERENCE, PROFILE, TASK, THIRD, WRIST, World
 from sensor_msgs.msg import Image, JointState
-from std_msgs.msg import String
-from trajectory_msgs.msg import JointTrajectory
-from visualization_msgs.msg import MarkerArray
 
-from vla_ros.core.se3 import pose
-from vla_ros.robots import load_profile
-from vla_ros.ros import qos
 from vla_ros.ros.chunk_message import chunk_from_message
-from vla_ros.ros.images import image_from_rgb
-from vla_ros.ros.joint_states import joint_state_message
 from vla_ros.ros.policy_description import PolicyDescription
-from vla_ros.ros.poses import FrameMarkers
 
 pytestmark = pytest.mark.ros
-
-PROFILE = load_profile('piper')
-NAMES = [*PROFILE.joints.names, PROFILE.gripper.joint]
-THIRD, WRIST = 'camera/third_person/image_raw', 'camera/wrist/image_raw'
-TASK = 'pick up the red cube'
-INFERENCE = 'policy_node: inference'
-
-
-class World:
-    """Everything that the policy listens to, and what it says; each input can be taken away."""
-
-    def __init__(self, folder: Any, namespace: str = '', **parameters: object) -> None:
-        self.observer = observer = Observer('world', namespace)
-        self.chunks = observer.hear(JointTrajectory, 'action_chunk', qos.CHUNK)
-        self.descriptions = observer.hear(String, 'policy', qos.policy_profile(5.0))
-        self.images = {topic: observer.publisher(Image, topic, qos.CAMERA)
-                       for topic in (THIRD, WRIST)}
-        self.joints = observer.publisher(JointState, 'joint_states', qos.JOINTS)
-        self.objects = observer.publisher(MarkerArray, 'sim/objects', qos.OBJECTS)
-        self.instruction = observer.publisher(String, 'instruction', qos.LATCHED)
-        self.sent: dict[str, list[int]] = {THIRD: [], WRIST: []}  # stamps of good images [ns]
-        self.damage_image: dict[str, Callable[[Image], Image]] = {}
-        self.damage_joints: Callable[[JointState], JointState] | None = None
-        self.silent: set[str] = set()
-        self.rounds = 0  # of input played so far
-        self._markers = FrameMarkers(PROFILE.base_frame)
-        self._picture = np.full((8, 12, 3), 99, dtype=np.uint8)
-        observer.every(0.05, self._look)
-        observer.every(0.02, self._feel)
-        renamed = ['-r', f'__ns:={namespace}', '-r', '__node:=alone'] if namespace else []
-        if namespace:
-            observer.policy_node = 'alone'
-        # The tests play the world in Python on a busy machine: it may be a little late.
-        self.process = node_process('policy_node', folder, *renamed, **{
-            'joint_state_timeout_s': 0.5, 'image_timeout_s': 0.5, 'inference_rate_hz': 20.0,
-            **parameters})
-
-    def now_ns(self) -> int:
-        return int(self.observer.node.get_clock().now().nanoseconds)
-
-    def heal(self) -> None:
-        self.damage_image = {}
-        self.damage_joints = None
-        self.silent = set()
-
-    def say(self, text: str) -> None:
-        self.instruction.publish(String(data=text))
-
-    def image(self, stamp: int) -> Image:
-        return image_from_rgb(self._picture, stamp, 'camera')
-
-    def _look(self) -> None:
-        stamp = self.now_ns()
-        self.rounds += 1
-        for topic, publisher in self.images.items():
-            if topic in self.silent:
-                continue
-            damage = self.damage_image.get(topic)
-            if damage is None:
-                self.sent[topic].append(stamp)
-            image = self.image(stamp)
-            publisher.publish(image if damage is None else damage(image))
-
-    def _feel(self) -> None:
-        stamp = self.now_ns()
-        if 'joint_states' not in self.silent:
-            joints = joint_state_message(NAMES, [*PROFILE.joints.home, 0.07], stamp_ns=stamp)
-            self.joints.publish(self.damage_joints(joints) if self.damage_joints else joints)
-        if 'sim/objects' not in self.silent:
-            cube = pose(np.eye(3), np.array([0.40, 0.1, 0.02]))
-            self.objects.publish(self._markers.message({'cube_red': cube}, stamp))
-
-    def new_chunk(self, what: str = 'a chunk') -> JointTrajectory:
-        """Wait for a chunk whose observation is younger than this call."""
-        since = self.now_ns()
-        return self.chunks.wait(lambda m: stamp_ns(m) >= since, what, len(self.chunks))
-
-    def assert_none_until_healed(self, heal: Callable[[], None], what: str) -> None:
-        """Assert that no chunk comes until ``heal`` is called, and one comes then."""
-        seen, rounds = len(self.chunks), self.rounds
-        wait_until(lambda: self.rounds >= rounds + 4, 'further input')
-        healed = time.monotonic()
-        heal()
-        self.chunks.wait(lambda m: True, what, seen)
-        assert self.chunks[seen][0] >= healed, 'a chunk came before the input was valid'
 
 
 @pytest.fixture(scope='module')
@@ -278,11 +184,13 @@ def test_reordered_and_further_joints_are_read_by_name(world: World) -> None:
     ('make me a coffee', "instruction 'make me a coffee' is not one"),
 ])
 def test_no_chunk_for_an_instruction_that_is_none(world: World, text: str, message: str) -> None:
-    since = len(world.observer.diagnostics)
+    since, taken_back = len(world.observer.diagnostics), len(world.withdrawals)
     world.say(text)
     status = world.observer.wait_diagnostic(INFERENCE, message, level=2, since=since)
     if text.strip():
         assert TASK in status.message, 'the choices are not named'
+    else:
+        world.withdrawals.wait(lambda m: True, 'what was said before being taken back', taken_back)
     world.assert_none_until_healed(lambda: world.say(TASK), 'chunks for a valid instruction')
 
 

@@ -1,10 +1,13 @@
-"""Action chunks by the time of their observation, so that a late answer is used where it is due."""
+"""Trajectories by the time of their observation, so that a late answer is used where it is due."""
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections import Counter
 
+import numpy as np
+
+from vla_ros.core.trajectory import Trajectory
 from vla_ros.core.types import ActionChunk
 
 
@@ -22,8 +25,13 @@ class ChunkBuffer:
     Attributes
     ----------
     counts : Counter[str]
-        What happened to the chunks so far: ``accepted``, ``replaced`` (same stamp again), ``late``
-        (wholly past on arrival), ``future``, ``before_reset``, ``overflow``.
+        What happened to the chunks so far. One of these for each: ``accepted``, ``replaced``
+        (another answer to the same observation), ``duplicate`` (the same answer again; the first
+        stays, as do its anchor and its arrival), ``late`` (wholly past on arrival), ``future``,
+        ``before_reset``. And these besides: ``reordered`` (accepted although a newer observation
+        was answered first), ``overlapping`` (accepted while another one speaks of the same time),
+        ``overflow`` (an older one had to go). Who feeds the buffer counts here what never became a
+        trajectory.
 
     """
 
@@ -31,48 +39,65 @@ class ChunkBuffer:
         self.capacity = capacity
         self.future_tolerance_ns = future_tolerance_ns
         self.counts: Counter[str] = Counter()
-        self._chunks: list[ActionChunk] = []
+        self._trajectories: list[Trajectory] = []
         self._valid_from_ns: int | None = None
+        self._newest_ns: int | None = None  # stamp, since the last clear
 
-    def add(self, chunk: ActionChunk, now_ns: int) -> str:
-        """Take a chunk in; return what became of it (a key of ``counts``)."""
-        verdict = self._take(chunk, now_ns)
+    def add(self, trajectory: Trajectory, now_ns: int) -> str:
+        """Take a chunk in; return what became of it (the first kind of key of ``counts``)."""
+        verdict = self._take(trajectory, now_ns)
         self.counts[verdict] += 1
         return verdict
 
-    def _take(self, chunk: ActionChunk, now_ns: int) -> str:
-        if self._valid_from_ns is not None and chunk.stamp_ns < self._valid_from_ns:
+    def _take(self, new: Trajectory, now_ns: int) -> str:
+        stamp = new.stamp_ns
+        if self._valid_from_ns is not None and stamp < self._valid_from_ns:
             return 'before_reset'
-        if chunk.stamp_ns > now_ns + self.future_tolerance_ns:
+        if stamp > now_ns + self.future_tolerance_ns:
             return 'future'
-        if chunk.end_ns <= now_ns:
+        if new.end_ns <= now_ns:
             return 'late'
-        at = bisect_left(self._chunks, chunk.stamp_ns, key=_stamp)
-        if at < len(self._chunks) and self._chunks[at].stamp_ns == chunk.stamp_ns:
-            self._chunks[at] = chunk
+        at = bisect_left(self._trajectories, stamp, key=_stamp)
+        if at < len(self._trajectories) and self._trajectories[at].stamp_ns == stamp:
+            if _same(self._trajectories[at].chunk, new.chunk):
+                return 'duplicate'
+            self._trajectories[at] = new
             return 'replaced'
-        insort(self._chunks, chunk, key=_stamp)
-        if len(self._chunks) > self.capacity:
-            del self._chunks[0]
+        if self._newest_ns is not None and stamp < self._newest_ns:
+            self.counts['reordered'] += 1
+        else:
+            self._newest_ns = stamp
+        if any(t.stamp_ns < new.end_ns and stamp < t.end_ns for t in self._trajectories):
+            self.counts['overlapping'] += 1
+        self._trajectories.insert(at, new)
+        if len(self._trajectories) > self.capacity:
+            del self._trajectories[0]
             self.counts['overflow'] += 1
         return 'accepted'
 
-    def due(self, now_ns: int) -> list[ActionChunk]:
-        """Return the chunks that have a step due at this time, oldest first; forget past ones."""
-        self._chunks = [c for c in self._chunks if c.end_ns > now_ns]
-        return [c for c in self._chunks if c.stamp_ns <= now_ns]
+    def due(self, playhead_ns: int) -> list[Trajectory]:
+        """Return the chunks with a step due at this time, oldest first; forget past ones."""
+        if any(t.end_ns <= playhead_ns for t in self._trajectories):
+            self._trajectories = [t for t in self._trajectories if t.end_ns > playhead_ns]
+        return [t for t in self._trajectories if t.stamp_ns <= playhead_ns]
 
     def clear(self, valid_from_ns: int) -> None:
         """Forget every chunk and refuse those whose observation is older than this time.
 
         Used after a reset or when the clock jumps: an answer to a world that is gone.
         """
-        self._chunks.clear()
+        self._trajectories.clear()
         self._valid_from_ns = valid_from_ns
+        self._newest_ns = None
 
     def __len__(self) -> int:
-        return len(self._chunks)
+        return len(self._trajectories)
 
 
-def _stamp(chunk: ActionChunk) -> int:
-    return chunk.stamp_ns
+def _stamp(trajectory: Trajectory) -> int:
+    return trajectory.stamp_ns
+
+
+def _same(a: ActionChunk, b: ActionChunk) -> bool:
+    return (a.dt_ns == b.dt_ns and a.dims == b.dims and a.convention == b.convention
+            and np.array_equal(a.actions, b.actions))

@@ -10,42 +10,31 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vla_ros.core.arbiter import Arbiter, Event, Mode
+from vla_ros.core.arbiter import MODES, Mode
 from vla_ros.core.chunk_buffer import ChunkBuffer
-from vla_ros.core.ensembler import Ensembler, Motion, check_supported
+from vla_ros.core.commanded import Commanded
+from vla_ros.core.degradation import Event, Ladder, Level
 from vla_ros.core.errors import ConfigError, InputError
+from vla_ros.core.follow import Follower, distance
+from vla_ros.core.frozen import FrozenDetector
+from vla_ros.core.fusion import Fusion, Target
+from vla_ros.core.gripper import GripperChannel
+from vla_ros.core.gripper_settle import GripperSettle
+from vla_ros.core.history import JointHistory
 from vla_ros.core.hold import Hold
 from vla_ros.core.kinematics import Kinematics
 from vla_ros.core.limits import GripperRange, JointLimits, TaskSpaceLimits
-from vla_ros.core.safety import JointGate, limit_pose, limit_twist
-from vla_ros.core.se3 import moved
-from vla_ros.core.types import ActionChunk, ActionFrame
+from vla_ros.core.pipeline_config import DeltaAnchor, PipelineConfig
+from vla_ros.core.safety import JointGate
+from vla_ros.core.trajectory import Steps, Trajectory
+from vla_ros.core.types import ActionChunk, ActionSpace
 
 Array = NDArray[np.float64]
 
 _CLOCK_JUMP = 0.5  # s; a clock set back by less (NTP) is no other world
-
-
-@dataclass(frozen=True)
-class PipelineConfig:
-    """What can be set; the defaults are in ``config/nodes/control_node.yaml``, nowhere else.
-
-    Times in seconds, ``max_joint_step`` and ``max_joint_lead`` in rad, ``period`` is the nominal
-    time between two ticks.
-    """
-
-    period: float
-    joint_state_timeout: float
-    chunk_timeout: float
-    ensemble_coefficient: float
-    max_joint_step: float
-    max_joint_lead: float
-
-    def __post_init__(self) -> None:
-        for name in ('period', 'joint_state_timeout', 'chunk_timeout', 'max_joint_step',
-                     'max_joint_lead'):
-            if not 0.0 < getattr(self, name) < np.inf:
-                raise ConfigError(f'{name} must be positive, found {getattr(self, name)}')
+_HISTORY = 10.0  # s; an observation that is older anchors its chunk at the oldest joints known
+_MOTION = 0.02  # rad/s; a command slower than this may not show in an encoder
+_JOINT_SPACES = (ActionSpace.JOINT_POSITION, ActionSpace.JOINT_DELTA)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,34 +45,47 @@ class Tick:
     ----------
     stamp_ns : int
         Time of the tick [ns].
-    mode, reason : Mode, str
-        Who moves the arm and why.
+    level, mode, reason : Level, Mode, str
+        The rung of the degradation ladder, who moves the arm, and why.
     q, velocity : np.ndarray | None
         (n,) joint positions [rad] and velocities [rad/s] to command; None: send nothing.
-    gripper : float | None
-        Opening width to command [m]; None when the gripper's state was never seen.
+    gripper, effort : float | None
+        Opening width [m] and largest force [N] to command; None when the gripper's state was never
+        seen.
     acted : tuple[str, ...]
         What the limiters changed, in words.
     chunk_stamps_ns, weights : tuple
-        The chunks behind the motion and their weights.
+        The chunks behind the motion, by the time of their observation, and their weights.
+    playhead_ns : int
+        The time in the chunks that was followed [ns]; behind ``stamp_ns`` when slowed down.
+    speed : float
+        Part of the full speed at which the chunks were followed, 0 to 1.
+    joint_state_stamp_ns : int | None
+        Time of the newest joint state [ns].
 
     """
 
     stamp_ns: int
+    level: Level
     mode: Mode
     reason: str
     q: Array | None = None
     velocity: Array | None = None
     gripper: float | None = None
+    effort: float | None = None
     acted: tuple[str, ...] = ()
     chunk_stamps_ns: tuple[int, ...] = ()
     weights: tuple[float, ...] = ()
+    playhead_ns: int = 0
+    speed: float = 0.0
+    joint_state_stamp_ns: int | None = None
 
 
 class Pipeline:
     """The control side, without a clock, a thread or a message.
 
-    Not thread-safe: whoever feeds it from another thread than the one that steps it takes a lock.
+    Not thread-safe, :meth:`prepare` excepted: whoever feeds it from another thread than the one
+    that steps it takes a lock.
 
     Parameters
     ----------
@@ -101,24 +103,29 @@ class Pipeline:
         gripper: GripperRange, config: PipelineConfig,
     ) -> None:
         self.kinematics = kinematics
-        self.task_space = task_space
-        self.gripper_range = gripper
         self.config = config
+        self.joints = joints
         self.chunks = ChunkBuffer()
-        self.ensembler = Ensembler(config.ensemble_coefficient)
-        self.arbiter = Arbiter()
+        self.fusion = Fusion(config.fusion)
+        self.gripper = GripperChannel(config.gripper, gripper)
+        self.settle = GripperSettle(config.gripper_settle)
+        self.ladder = Ladder(config.ladder)
+        self.follower = Follower(kinematics, task_space, config.fade)
         self.gate = JointGate(joints, config.max_joint_step)
         self._hold = Hold()
-        self._n = joints.n
+        self._commanded = Commanded(joints.n, config.max_joint_lead)
+        samples = max(2, round(_HISTORY / config.period))
+        self._was_commanded = JointHistory(joints.n, samples)
+        self._was_measured = JointHistory(joints.n, samples)
+        self._frozen = FrozenDetector(round(config.frozen_after * 1e9))
         self._measured: Array | None = None
         self._measured_ns = 0
-        self._chunk_arrival_ns: int | None = None
+        self._arrival_ns: int | None = None  # of the newest chunk
         self._policy_gone = False
-        self._q: Array | None = None  # last command
-        self._velocity = np.zeros(joints.n)
-        self._gripper: float | None = None
+        self._withdrawn = ''
         self._now_ns: int | None = None
-        self._apart_s = 0.0
+        self._playhead_ns = 0
+        self._moving_s = 0.0  # since motion began
         self._silent = False  # whether the joint states were stale at the last tick
 
     # Inputs
@@ -133,33 +140,71 @@ class Pipeline:
 
         """
         q = np.asarray(q, dtype=np.float64)
-        if q.shape != (self._n,) or not np.isfinite(q).all():
-            raise InputError(f'joint state: expected {self._n} finite positions, found {q}')
+        if q.shape != (self.joints.n,) or not np.isfinite(q).all():
+            raise InputError(f'joint state: expected {self.joints.n} finite positions, found {q}')
         if gripper_width is not None and not np.isfinite(gripper_width):
             raise InputError(f'joint state: gripper width is {gripper_width}')
         self._measured, self._measured_ns = q, stamp_ns
-        if self._gripper is None and gripper_width is not None:
-            self._gripper = float(np.clip(gripper_width, self.gripper_range.closed,
-                                          self.gripper_range.open))
+        self._was_measured.add(stamp_ns, q)
+        self._frozen.update(stamp_ns, q.tobytes())
+        if gripper_width is not None:
+            self.gripper.seed(gripper_width)
+            self.settle.measured(stamp_ns, gripper_width)
 
-    def add_chunk(self, chunk: ActionChunk, now_ns: int) -> str:
-        """Take in a chunk that arrived now; return what became of it (see ChunkBuffer.counts).
+    def prepare(self, chunk: ActionChunk) -> Steps:
+        """Return what can be computed of a chunk before it is due; from any thread.
 
         Raises
         ------
         ConfigError
             When its action space or dimensions cannot be executed.
+        InputError
+            When a number is too large to be an arm's motion.
 
         """
-        check_supported(chunk)
-        verdict = self.chunks.add(chunk, now_ns)
+        names = self.joints.names
+        if chunk.convention.space in _JOINT_SPACES and chunk.dims[:len(names)] != names:
+            raise ConfigError(f'action dimensions: expected the joints {" ".join(names)} in this '
+                              f'order, found {" ".join(chunk.dims)}')
+        return Steps.of(chunk, self.joints.n)
+
+    def add_chunk(self, chunk: ActionChunk | Steps, now_ns: int) -> str:
+        """Take in a chunk that arrived now; return what became of it (see ChunkBuffer.counts).
+
+        Raises
+        ------
+        ConfigError, InputError
+            As :meth:`prepare`.
+
+        """
+        steps = self.prepare(chunk) if isinstance(chunk, ActionChunk) else chunk
+        verdict = self.chunks.add(self._anchored(steps, now_ns), now_ns)
         if verdict in ('accepted', 'replaced'):
-            self._chunk_arrival_ns = now_ns
+            self._arrival_ns = now_ns
+            self._withdrawn = ''
         return verdict
+
+    def _anchored(self, steps: Steps, now_ns: int) -> Trajectory:
+        history = (self._was_commanded if self.config.anchor is DeltaAnchor.COMMANDED
+                   else self._was_measured)
+        q = history.at(steps.chunk.stamp_ns)
+        if q is None:
+            q = self._measured
+        if q is None:
+            # Nothing is known of the arm, and nothing is sent; what is known later starts anew.
+            q = (self.joints.lower + self.joints.upper) / 2.0
+        return steps.anchored(self.kinematics.forward(q), q, now_ns)
+
+    def withdraw(self, now_ns: int, reason: str) -> None:
+        """Drop what the policy has said: it takes it back, and the arm holds until it says more."""
+        self.chunks.clear(now_ns)
+        self.fusion.reset()
+        self._withdrawn = reason
 
     def policy_started(self, now_ns: int) -> None:
         """Tell that a policy has announced itself: what another one before it said is dropped."""
         self.chunks.clear(now_ns)
+        self.fusion.reset()
         self._policy_gone = False
 
     def set_policy_alive(self, alive: bool) -> None:
@@ -172,54 +217,80 @@ class Pipeline:
 
     def stop(self, reason: str) -> None:
         """Brake and hold until :meth:`start`."""
-        self.arbiter.handle(Event.STOP, reason)
+        self.ladder.handle(Event.STOP, reason)
 
     def start(self, now_ns: int) -> None:
         """Leave STOPPED; what was predicted while stopped is dropped."""
-        if self.arbiter.mode is Mode.STOPPED:
+        if self.ladder.level is Level.STOPPED:
             self.chunks.clear(now_ns)
-            self.arbiter.handle(Event.START, 'started')
+            self.fusion.reset()
+            self.ladder.handle(Event.START, 'started')
 
     @property
     def at_rest(self) -> bool:
         """Whether the last command had no velocity (or nothing was ever commanded)."""
-        return bool((np.abs(self._velocity) < 1e-6).all())
+        return self._commanded.at_rest
 
     # The tick
 
     def step(self, now_ns: int) -> Tick:
         """Decide the command for this moment [ns]."""
         dt = self._advance(now_ns)
-        problem = self._problem(now_ns)
-        motion = None if problem else self.ensembler.motion(self.chunks.due(now_ns), now_ns)
-        if motion is None:
-            self.arbiter.handle(Event.NOT_READY, problem or 'action_chunk: no step is due')
-        else:
-            self.arbiter.handle(Event.READY, '')
-        mode, reason = self.arbiter.mode, self.arbiter.reason
+        silence = np.inf if self._arrival_ns is None else (now_ns - self._arrival_ns) * 1e-9
+        playhead = self._play(now_ns, dt, silence)
+        live = self.chunks.due(playhead)
+        target = self.fusion.target(live, playhead)
+        self.ladder.update(now_ns, self._problem(now_ns, target), silence)
+        moving = self.ladder.moving and target is not None
+        self._moving_s = self._moving_s + dt if moving else 0.0
 
         measured = self._measured
         if measured is None:
-            return Tick(now_ns, mode, reason)
-        if self._q is None:
+            return self._tick(now_ns)
+        if self._commanded.q is None:
             self._rest_at(measured)
         self._catch_up(measured, now_ns)
-        if self._lost(measured, dt):
-            return Tick(now_ns, mode, reason,
-                        acted=('nothing sent: commanded and measured joints are apart',))
-        assert self._q is not None
-        if mode is Mode.AUTONOMOUS and motion is not None:
+        nothing, anew = self._commanded.lost(measured, dt)
+        if anew:
             self._hold.reset()
-            goal, acted = self._follow(motion, measured, dt)
+            self._was_commanded.clear()
+            self.chunks.clear(now_ns)
+        if nothing:
+            return self._tick(now_ns,
+                              acted=('nothing sent: commanded and measured joints are apart',))
+        commanded = self._commanded
+        assert commanded.q is not None
+        acted: tuple[str, ...] = ()
+        speed = 0.0
+        grip = self.gripper.step(
+            now_ns, self.gripper.predict(live, playhead) if moving else None)
+        waits = self.settle.waiting(now_ns, grip.width)
+        if moving and target is not None:
+            self._hold.reset()
+            speed = 0.0 if waits else self._speed()
+            goal, acted = self.follower.goal(target, commanded.q, measured, dt, speed)
+            acted += ('gripper: the arm waits',) if waits else ()
         else:
-            motion = None
-            goal, acted = self._hold_goal(measured, now_ns, dt), ()
+            target = None
+            goal = self._hold_goal(measured, now_ns, dt)
 
-        gated = self.gate(goal, self._q, self._velocity, dt)
-        self._q, self._velocity = gated.q, gated.velocity
-        return Tick(now_ns, mode, reason, gated.q, gated.velocity, self._gripper,
-                    acted + gated.acted, motion.stamps_ns if motion else (),
-                    motion.weights if motion else ())
+        gated = self.gate(goal, commanded.q, commanded.velocity, dt)
+        commanded.q, commanded.velocity = gated.q, gated.velocity
+        self._was_commanded.add(now_ns, gated.q)
+        self._frozen.moving(now_ns, bool((np.abs(gated.velocity) > _MOTION).any()))
+        return self._tick(
+            now_ns, gated.q, gated.velocity, grip.width, grip.effort,
+            acted + grip.acted + gated.acted,
+            target.stamps_ns if target else (), target.weights if target else (), speed)
+
+    def _tick(self, now_ns: int, q: Array | None = None, velocity: Array | None = None,
+              gripper: float | None = None, effort: float | None = None,
+              acted: tuple[str, ...] = (), stamps: tuple[int, ...] = (),
+              weights: tuple[float, ...] = (), speed: float = 0.0) -> Tick:
+        level = self.ladder.level
+        return Tick(now_ns, level, MODES[level], self.ladder.reason, q, velocity, gripper, effort,
+                    acted, stamps, weights, self._playhead_ns, speed,
+                    self._measured_ns if self._measured is not None else None)
 
     def _advance(self, now_ns: int) -> float:
         """Return the time since the last tick [s], bounded; notice a clock that jumped."""
@@ -232,79 +303,73 @@ class Pipeline:
             # A restarted simulation or bag: what is known is of a world that is gone. Nothing is
             # sent until its joints are heard of.
             self.chunks.clear(now_ns)
-            self._measured = self._q = self._chunk_arrival_ns = None
-            self._velocity = np.zeros(self._n)
+            self.fusion.reset()
+            self._was_commanded.clear()
+            self._was_measured.clear()
+            self._measured = self._arrival_ns = None
+            self._frozen.reset()
+            self.gripper.reset()
+            self.settle.reset()
+            self._commanded.forget()
             self._hold.reset()
         if not 0.1 * period <= dt <= 5.0 * period:
             # Nothing was sent for a while (or the clock stood still): the arm is at rest at the
             # last command, and one tick is all that may be made up for.
             if dt > 5.0 * period:
-                self._velocity = np.zeros(self._n)
+                self._commanded.halt()
             return period
         return dt
 
-    def _problem(self, now_ns: int) -> str:
+    def _play(self, now_ns: int, dt: float, silence: float) -> int:
+        """Return the time in the chunks that is due now [ns]: the present, or less when late."""
+        config = self.config.ladder
+        behind = self._playhead_ns + round(config.slow_factor * dt * 1e9)
+        late = self.ladder.moving and not silence <= config.slow_after
+        self._playhead_ns = min(behind, now_ns) if late else now_ns
+        return self._playhead_ns
+
+    def _speed(self) -> float:
+        blend_in = self.config.start.blend_in
+        ramp = min(1.0, self._moving_s / blend_in) if blend_in > 0.0 else 1.0
+        return self.ladder.speed * ramp
+
+    def _problem(self, now_ns: int, target: Target | None) -> str:
         """Return why the arm cannot follow the policy now; empty when it can."""
         if self._measured is None:
             return 'joint_states: none received yet'
         if not self._joints_fresh(now_ns):
             return f'joint_states: older than {self.config.joint_state_timeout:g} s'
+        if self._frozen.frozen_for_ns > 0:
+            return (f'joint_states: frozen, the same for {self.config.frozen_after:g} s of '
+                    'commanded motion')
         if self._policy_gone:
             return 'policy process is gone'
-        if self._chunk_arrival_ns is None:
+        if self._withdrawn:
+            return f'policy: {self._withdrawn}'
+        if self._arrival_ns is None:
             return 'action_chunk: none received yet'
-        silence = (now_ns - self._chunk_arrival_ns) * 1e-9
-        if not silence <= self.config.chunk_timeout:
-            return f'action_chunk: none for {self.config.chunk_timeout:g} s'
-        return ''
+        if target is None:
+            return 'action_chunk: no step is due'
+        return '' if self.ladder.moving else self._too_far(target, self._measured)
+
+    def _too_far(self, target: Target, measured: Array) -> str:
+        """Return why motion may not begin with this target; empty when it may."""
+        start = self.config.start
+        position, rotation, joint = distance(target, measured, self.kinematics.forward(measured))
+        found = [f'{value:.2f} {unit} > {limit:g} {unit}' for value, limit, unit in
+                 ((position, start.position, 'm'), (rotation, start.rotation, 'rad'),
+                  (joint, start.joint, 'rad')) if not value <= limit]
+        return f'start: the first target is away from the measured arm, {found[0]}' if found else ''
 
     def _joints_fresh(self, now_ns: int) -> bool:
         return (now_ns - self._measured_ns) * 1e-9 <= self.config.joint_state_timeout
 
     def _hold_goal(self, measured: Array, now_ns: int, dt: float) -> Array:
-        assert self._q is not None
+        assert self._commanded.q is not None
         if not self._joints_fresh(now_ns):
             # Where the arm is now is not known; the last command is the nearest thing to it.
-            return self._q
-        return self._hold.goal(self._q, self._velocity, measured, dt)
-
-    def _follow(self, motion: Motion, measured: Array, dt: float) -> tuple[Array, tuple[str, ...]]:
-        """Return the joint goal (n,) [rad] of this tick for a motion, and what acted."""
-        assert self._q is not None
-        if motion.open_fraction is not None:
-            self._gripper = self.gripper_range.width(motion.open_fraction)
-        twist, slowed = limit_twist(motion.twist, self.task_space)
-        # The commanded pose is that of the last command, not a sum of its own: what the gate took
-        # away is not made up for later.
-        T_base_commanded = self.kinematics.forward(self._q)
-        T_base_goal = moved(T_base_commanded, twist, dt, motion.frame is ActionFrame.TOOL)
-        T_base_goal, bounded = limit_pose(T_base_goal, T_base_commanded,
-                                          self.kinematics.forward(measured), self.task_space)
-        result = self.kinematics.solve(T_base_goal, self._q, dt)
-        acted = slowed + bounded
-        if not result.converged:
-            return self._q, (*acted, f'ik: {result.reason}')
-        return result.q, acted
-
-    def _lost(self, measured: Array, dt: float) -> bool:
-        """Return whether the arm is so far from the last command that nothing may be sent.
-
-        A driver that restarts, a reset simulation or a wrong message puts the measured joints far
-        from the commanded ones. A command would then be a jump. Nothing is sent; when the
-        difference stays, the measured joints are where the arm really is, and it goes on from
-        there, at rest.
-        """
-        assert self._q is not None
-        if (np.abs(measured - self._q) <= self.config.max_joint_lead).all():
-            self._apart_s = 0.0
-            return False
-        self._apart_s += dt
-        if self._apart_s >= 0.1:
-            self._rest_at(measured)
-            if self._now_ns is not None:
-                self.chunks.clear(self._now_ns)
-            self._apart_s = 0.0
-        return True
+            return self._commanded.q
+        return self._hold.goal(self._commanded.q, self._commanded.velocity, measured, dt)
 
     def _catch_up(self, measured: Array, now_ns: int) -> None:
         """Begin from the measured joints when they are heard of again and the command is at rest.
@@ -316,6 +381,5 @@ class Pipeline:
             self._rest_at(measured)
 
     def _rest_at(self, measured: Array) -> None:
-        self._q = measured.copy()
-        self._velocity = np.zeros(self._n)
+        self._commanded.rest_at(measured)
         self._hold.reset()

@@ -69,7 +69,7 @@ class ActionConvention:
     def open_fraction(self, gripper: float) -> float:
         """Return how far the gripper shall open, 0 (closed) to 1 (open), for an action's number."""
         span = self.gripper_open - self.gripper_closed
-        return float(np.clip((gripper - self.gripper_closed) / span, 0.0, 1.0))
+        return min(max((gripper - self.gripper_closed) / span, 0.0), 1.0)
 
 
 @dataclass(frozen=True)

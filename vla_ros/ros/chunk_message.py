@@ -3,6 +3,7 @@
 ``header.stamp`` is the observation's time, ``header.frame_id`` the frame in which the numbers are
 expressed, ``joint_names`` the dimensions, ``points[i].positions`` the action of step i and
 ``points[i].time_from_start`` i * dt. How to read the numbers comes once, on the topic ``policy``.
+A message without points takes back what was said before: the policy has nothing to do.
 """
 
 from __future__ import annotations
@@ -33,6 +34,13 @@ def chunk_message(chunk: ActionChunk, frame_id: str) -> JointTrajectory:
         JointTrajectoryPoint(positions=row, time_from_start=duration_message(i * chunk.dt_ns))
         for i, row in enumerate(chunk.actions.tolist())
     ]
+    return msg
+
+
+def withdrawal_message(stamp_ns: int) -> JointTrajectory:
+    """Return the message that takes back every chunk sent before this time [ns]."""
+    msg = JointTrajectory()
+    msg.header.stamp = time_message(stamp_ns)
     return msg
 
 

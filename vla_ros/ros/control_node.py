@@ -1,17 +1,14 @@
 """The control node: action chunks in, joint commands out, at a fixed rate that nothing may stall.
 
 The loop has a thread of its own and is the only one that touches the pipeline. Subscriptions run on
-the executor's thread, check what came in, and leave it in an inbox that the loop empties at the
-start of each tick.
+the executor's thread, check what came in, compute of it what they can, and post it to the loop.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
-import time
-from collections import Counter, deque
-from collections.abc import Callable
+from collections import Counter
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -23,26 +20,28 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from vla_ros.assembly import build_pipeline
-from vla_ros.core.arbiter import Mode
+from vla_ros.core.degradation import Level as Rung
 from vla_ros.core.errors import ConfigError, InputError
 from vla_ros.core.pipeline import Tick
 from vla_ros.robots import load_profile
 from vla_ros.ros import qos
 from vla_ros.ros.chunk_message import chunk_frame_id, chunk_from_message
 from vla_ros.ros.context import run_node
+from vla_ros.ros.control_loop import ControlLoop
 from vla_ros.ros.diagnostics import Diagnostics, Level, ThrottledLog, status_message
 from vla_ros.ros.joint_states import JointStateReader, joint_state_message
+from vla_ros.ros.outbox import Outbox
 from vla_ros.ros.parameters import NodeParameters
 from vla_ros.ros.pipeline_config import pipeline_config
 from vla_ros.ros.policy_description import PolicyDescription
-from vla_ros.ros.rate import Ticker
+from vla_ros.ros.provenance_publisher import ProvenancePublisher
+from vla_ros.ros.realtime import RealtimeSettings
 from vla_ros.ros.stamps import to_ns
 
 _STILL_S = 0.5  # s of real time without a control tick: worth a report
 
 # A process that ends may take its last messages with it, and the last one must be at rest.
 _STILL_TICKS = 5
-_LEVELS = {Mode.AUTONOMOUS: Level.OK, Mode.HOLD: Level.WARN, Mode.STOPPED: Level.WARN}
 
 
 class ControlNode(Node):
@@ -53,20 +52,19 @@ class ControlNode(Node):
         p = self.parameters = NodeParameters(self, 'control_node')
         self.profile = load_profile(p.robot)
         self._pipeline = build_pipeline(self.profile, pipeline_config(p.as_dict()), p.ik_backend)
-        self._inbox: deque[Callable[[int], object]] = deque()
         self._log = ThrottledLog(self.get_logger())
         self._diagnostics = Diagnostics(self, hardware_id=self.profile.name)
+        self._outbox = Outbox(self)
         self._description: PolicyDescription | None = None
         self._acted: Counter[str] = Counter()
         self._tick: Tick | None = None
-        self._announced: tuple[Mode, str] | None = None
-        self._ticker = Ticker(self.get_clock(), round(1e9 / p.rate_hz))
-        self._late_ns: deque[int] = deque(maxlen=round(p.rate_hz))  # about the last second
-        self._thread = threading.Thread(target=self._loop, name='control_loop', daemon=True)
+        self._announced: tuple[Rung, str] | None = None
+        self._loop = ControlLoop(
+            self.get_clock(), p.rate_hz, self._pipeline.step, self._send,
+            RealtimeSettings(p.thread_priority, p.cpu_affinity, p.lock_memory))
         self._shutting_down = False
-        self._finished = threading.Event()
-        self._ticked = time.monotonic()
-        self._error: BaseException | None = None
+        self._at_rest = threading.Event()
+        self._still = 0  # ticks at rest since the shutdown began
 
         topics = self.profile.topics
         self._arm = JointStateReader(self.profile.joints.names, topics.joint_states)
@@ -74,6 +72,7 @@ class ControlNode(Node):
         self._command_names = [*self.profile.joints.names, self.profile.gripper.joint]
         self._command = self.create_publisher(JointState, topics.joint_command, qos.COMMAND)
         self._mode = self.create_publisher(DiagnosticStatus, 'mode', qos.LATCHED)
+        self._provenance = ProvenancePublisher(self, self.profile.joints.names, self._complain)
         self.create_subscription(JointState, topics.joint_states, self._on_joints, qos.JOINTS)
         self.create_subscription(JointTrajectory, 'action_chunk', self._on_chunk, qos.CHUNK)
         self.create_subscription(
@@ -82,65 +81,76 @@ class ControlNode(Node):
         self.create_service(Trigger, '~/stop', self._on_stop)
         self.create_service(Trigger, '~/start', self._on_start)
         self._diagnostics.add_source(self._report)
-        self._thread.start()
+        self._loop.start()
+        self._tell_answers()
 
     # Life
 
     def shutdown(self) -> None:
         """Brake, hold, and end the control loop; the executor must still be running."""
-        self._inbox.append(self._brake_for_good)
-        self._finished.wait(self.parameters.brake_timeout_s)
-        self._ticker.stop()
-        self._thread.join(timeout=1.0)
+        self._loop.post(self._brake_for_good)
+        if not self._loop.ended:
+            self._at_rest.wait(self.parameters.brake_timeout_s)
+        self._loop.stop()
+        self._outbox.empty()
+        self._provenance.flush()
 
     def _brake_for_good(self, now_ns: int) -> None:
         self._pipeline.stop('shutting down')
         self._shutting_down = True
 
-    def _loop(self) -> None:
-        try:
-            self._run()
-        except BaseException as error:  # a control loop that ended must not look like one that runs
-            self._error = error
-        self._finished.set()
+    def _tell_answers(self) -> None:
+        for answer in self._loop.answers:
+            text = f'{answer.wish}: {answer.text}'
+            if answer.granted:
+                self.get_logger().info(text)
+            else:
+                self.get_logger().warning(text)
+        refused = [a.wish for a in self._loop.answers if not a.granted]
+        self._diagnostics.set(
+            'realtime', Level.WARN if refused else Level.OK,
+            f'without {", ".join(refused)}' if refused else 'as asked for',
+            **{a.wish: a.text for a in self._loop.answers})
 
-    def _run(self) -> None:
-        still = 0
-        while (turn := self._ticker.wait()) is not None:
-            self._late_ns.append(turn.error_ns)
-            while self._inbox:
-                self._inbox.popleft()(turn.time_ns)
-            tick = self._pipeline.step(turn.time_ns)
-            self._send(tick)
-            self._tick, self._ticked = tick, time.monotonic()
-            self._acted.update(a.split(' ', 1)[0] for a in tick.acted)
-            if self._shutting_down:
-                still = still + 1 if self._pipeline.at_rest else 0
-                if still >= _STILL_TICKS:
-                    self._finished.set()
+    # On the loop's thread, which publishes the command and leaves everything else to others
 
     def _send(self, tick: Tick) -> None:
         if tick.q is not None and tick.velocity is not None:
-            position, velocity = tick.q.tolist(), tick.velocity.tolist()
+            position, velocity, effort = tick.q.tolist(), tick.velocity.tolist(), []
             if tick.gripper is not None:
+                effort = [0.0] * len(position) + [tick.effort] if tick.effort is not None else []
                 position.append(tick.gripper)
                 velocity.append(0.0)
             self._command.publish(joint_state_message(
-                self._command_names[:len(position)], position, velocity, stamp_ns=tick.stamp_ns))
+                self._command_names[:len(position)], position, velocity, effort,
+                stamp_ns=tick.stamp_ns))
         # Not tick.changed: a stop or start comes between two ticks.
-        if (tick.mode, tick.reason) != self._announced:
-            self._announced = tick.mode, tick.reason
-            self._announce(tick)
+        if (tick.level, tick.reason) != self._announced:
+            self._announced = tick.level, tick.reason
+            self._outbox.add(lambda: self._announce(tick))
+        self._tick = tick
+        self._provenance.add(tick)
+        self._acted.update(a.split(' ', 1)[0].rstrip(':') for a in tick.acted)
+        if self._shutting_down:
+            self._still = self._still + 1 if self._pipeline.at_rest else 0
+            if self._still >= _STILL_TICKS:
+                self._at_rest.set()
+
+    def _take_chunk(self, steps: Any, now_ns: int) -> None:
+        chunk, verdict = steps.chunk, self._pipeline.add_chunk(steps, now_ns)
+        if verdict == 'before_reset' and chunk.end_ns <= now_ns:
+            verdict = 'late'
+        self._outbox.add(lambda: self._tell_verdict(verdict, (now_ns - chunk.stamp_ns) * 1e-9))
+
+    # Inputs and reports, on the executor's thread
 
     def _announce(self, tick: Tick) -> None:
-        self.get_logger().info(f'{tick.mode.value}' + (f': {tick.reason}' if tick.reason else ''))
+        self.get_logger().info(_in_words(tick))
         self._mode.publish(status_message(
-            'mode', _LEVELS[tick.mode], tick.mode.value,
-            {'reason': tick.reason, 'stamp_ns': tick.stamp_ns,
+            'mode', _severity(tick), tick.mode.value,
+            {'level': tick.level.value, 'reason': tick.reason, 'stamp_ns': tick.stamp_ns,
              'policy': self._description.label if self._description else ''},
             hardware_id=self.profile.name))
-
-    # Inputs, on the executor's thread
 
     def _on_joints(self, msg: JointState) -> None:
         if msg.name and not set(msg.name) & set(self._arm.names):
@@ -153,17 +163,18 @@ class ControlNode(Node):
             self._complain('joint_states', str(error))
             return
         stamp = to_ns(msg.header.stamp)
-        self._inbox.append(lambda now_ns: self._take_joints(stamp, q, width, now_ns))
-
-    def _take_joints(self, stamp_ns: int, q: Any, width: float | None, now_ns: int) -> None:
-        ahead = (stamp_ns - now_ns) * 1e-9
+        now = self.get_clock().now().nanoseconds
+        if now == 0:
+            return  # simulated time has not begun
+        ahead = (stamp - now) * 1e-9
         if ahead > self.parameters.joint_state_timeout_s:
             # Taken, it would count as fresh until that time comes, whatever happens to the arm.
             self._complain('joint_states', f'{self._arm.topic}: stamped {ahead:.2f} s in the '
                                            'future; is there one clock?')
             return
-        self._diagnostics.set('joint_states', Level.OK, 'received')
-        self._pipeline.add_joint_state(stamp_ns, q, width)
+        if self._diagnostics.level('joint_states') is not Level.OK:
+            self._diagnostics.set('joint_states', Level.OK, 'received')
+        self._loop.post(lambda now_ns: self._pipeline.add_joint_state(stamp, q, width))
 
     def _on_policy(self, msg: String) -> None:
         try:
@@ -173,15 +184,15 @@ class ControlNode(Node):
             return
         self._diagnostics.set('policy', Level.OK, self._description.label)
         self.get_logger().info(f'policy: {self._description.label}')
-        self._inbox.append(self._pipeline.policy_started)
+        self._loop.post(self._pipeline.policy_started)
 
     def _on_liveliness(self, event: Any) -> None:
         if event.alive_count == 0:
-            self._inbox.append(lambda now_ns: self._pipeline.set_policy_alive(False))
+            self._loop.post(lambda now_ns: self._pipeline.set_policy_alive(False))
         elif event.not_alive_count_change < 0 and self._description is not None:
             # The same process is heard of again (it was frozen, or the machine was busy), so it
             # will not say again what it is. A new process says so first; that counts as its start.
-            self._inbox.append(lambda now_ns: self._pipeline.set_policy_alive(True))
+            self._loop.post(lambda now_ns: self._pipeline.set_policy_alive(True))
 
     def _on_chunk(self, msg: JointTrajectory) -> None:
         policy = self._description
@@ -189,26 +200,27 @@ class ControlNode(Node):
             self._complain('action_chunk', 'action_chunk: received, but nobody has said on the '
                                            'topic policy how to read it')
             return
+        if not msg.points:
+            self._loop.post(lambda now_ns: self._pipeline.withdraw(
+                now_ns, f'{policy.name} has nothing to do'))
+            return
         frame = chunk_frame_id(policy.convention, self.profile.base_frame, self.profile.tool_frame)
         try:
-            chunk = chunk_from_message(msg, policy, frame)
+            steps = self._pipeline.prepare(chunk_from_message(msg, policy, frame))
         except InputError as error:
             self._complain('action_chunk', str(error))
             return
-        self._inbox.append(lambda now_ns: self._take_chunk(chunk, now_ns))
-
-    def _take_chunk(self, chunk: Any, now_ns: int) -> None:
-        try:
-            verdict = self._pipeline.add_chunk(chunk, now_ns)
         except ConfigError as error:
             self._complain('action_chunk', f'action_chunk: {error}')
             return
-        if verdict == 'before_reset' and chunk.end_ns <= now_ns:
-            verdict = 'late'
+        self._provenance.add_chunk(steps.chunk.stamp_ns, self.get_clock().now().nanoseconds,
+                                   policy.name)
+        self._loop.post(lambda now_ns: self._take_chunk(steps, now_ns))
+
+    def _tell_verdict(self, verdict: str, age_s: float) -> None:
         if verdict in ('late', 'future'):
-            age = (now_ns - chunk.stamp_ns) * 1e-9
             self._complain('action_chunk', f'action_chunk: refused as {verdict}, its observation '
-                                           f'is {age:.2f} s old')
+                                           f'is {age_s:.2f} s old')
         elif verdict != 'before_reset':  # that one was on its way when the arm was held: no news
             self._diagnostics.set('action_chunk', Level.OK, 'received')
 
@@ -216,22 +228,19 @@ class ControlNode(Node):
         self._log.error(key, message)
         self._diagnostics.set(key, Level.ERROR, message)
 
-    # Services and reports
-
     def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._inbox.append(lambda now_ns: self._pipeline.stop('stopped by service'))
+        self._loop.post(lambda now_ns: self._pipeline.stop('stopped by service'))
         response.success, response.message = True, 'the arm brakes and holds until ~/start'
         return response
 
     def _on_start(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._inbox.append(self._pipeline.start)
+        self._loop.post(self._pipeline.start)
         response.success, response.message = True, 'the arm follows the policy when it is ready'
         return response
 
     def _report(self) -> None:
-        if self._error is not None:  # raised on the executor's thread, where it ends the node
-            raise self._error
-        tick, silent = self._tick, time.monotonic() - self._ticked
+        # An error of the loop is raised here, on the executor's thread, where it ends the node.
+        tick, silent = self._tick, self._loop.silent_s()
         if silent > _STILL_S:
             self._diagnostics.set('mode', Level.ERROR,
                                   f'no control tick for {silent:.1f} s, nothing is sent (is /clock '
@@ -240,15 +249,22 @@ class ControlNode(Node):
         if tick is None:
             return
         self._diagnostics.set(
-            'mode', _LEVELS[tick.mode],
-            tick.mode.value + (f': {tick.reason}' if tick.reason else ''),
+            'mode', _severity(tick), _in_words(tick), ladder=tick.level.value,
             limiters=dict(self._acted) or 'none',
             chunks=dict(self._pipeline.chunks.counts) or 'none')
-        late = sorted(self._late_ns)
+        missed, values = self._loop.report()
         self._diagnostics.set(
-            'loop', Level.OK, f'{self.parameters.rate_hz:g} Hz',
-            late_median_ms=late[len(late) // 2] * 1e-6, late_max_ms=late[-1] * 1e-6,
-            overruns=self._ticker.overruns)
+            'loop', Level.WARN if missed else Level.OK,
+            f'{self.parameters.rate_hz:g} Hz' + (f', {missed} deadlines missed' if missed else ''),
+            **values)
+
+
+def _severity(tick: Tick) -> Level:
+    return Level.OK if tick.level is Rung.RUNNING else Level.WARN
+
+
+def _in_words(tick: Tick) -> str:
+    return tick.mode.value + (f': {tick.reason}' if tick.reason else '')
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
-from vla_ros.core.pipeline import PipelineConfig
+from vla_ros.core.degradation import LadderConfig
+from vla_ros.core.fusion import FusionConfig, FusionMode
+from vla_ros.core.gripper import GripperConfig, GripperMode
+from vla_ros.core.pipeline_config import DeltaAnchor, PipelineConfig, StartLimits
 from vla_ros.ros.parameter_spec import load_specs
 
 
 def pipeline_config(values: Mapping[str, Any] | None = None) -> PipelineConfig:
-    """Return the settings for parameter values; None: the defaults of ``config/nodes``."""
-    if values is None:
-        values = {name: spec.default for name, spec in load_specs('control_node').items()}
+    """Return the settings for parameter values; those not given: the defaults of ``config/nodes``.
+
+    Raises
+    ------
+    ConfigError
+        When two of them contradict each other.
+
+    """
+    v = {name: spec.default for name, spec in load_specs('control_node').items()}
+    v.update(values or {})
     return PipelineConfig(
-        period=1.0 / values['rate_hz'], joint_state_timeout=values['joint_state_timeout_s'],
-        chunk_timeout=values['chunk_timeout_s'],
-        ensemble_coefficient=values['ensemble_coefficient'],
-        max_joint_step=values['max_joint_step'], max_joint_lead=values['max_joint_lead'])
+        period=1.0 / v['rate_hz'],
+        joint_state_timeout=v['joint_state_timeout_s'],
+        frozen_after=v['joint_state_frozen_s'],
+        max_joint_step=v['max_joint_step'],
+        max_joint_lead=v['max_joint_lead'],
+        fade=v['fade_s'],
+        anchor=DeltaAnchor(v['delta_anchor']),
+        start=StartLimits(v['start_distance'], v['start_rotation'], v['start_joint_distance'],
+                          v['blend_in_s']),
+        ladder=LadderConfig(v['slow_after_s'], v['chunk_timeout_s'], v['stop_after_s'] or math.inf,
+                            v['slow_factor']),
+        fusion=FusionConfig(FusionMode(v['fusion']), v['ensemble_coefficient'],
+                            v['ensemble_direction'], v['crossfade_s'], v['fade_horizon_s'],
+                            v['receding_steps']),
+        gripper=GripperConfig(
+            GripperMode(v['gripper_mode']), v['gripper_binary'], v['gripper_close_below'],
+            v['gripper_open_above'], v['gripper_dwell_s'], v['gripper_latency_s'],
+            v['gripper_max_width'] or math.inf, v['gripper_max_effort'],
+            v['gripper_vote_half_life_s']),
+        gripper_settle=v['gripper_settle_s'])

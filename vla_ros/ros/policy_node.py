@@ -11,39 +11,29 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from rclpy.clock import Clock, ClockType
 from rclpy.context import Context
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
-from visualization_msgs.msg import MarkerArray
 
 from vla_ros.core.errors import InputError, VlaRosError, unknown_choice
-from vla_ros.core.observation import Moment, ObservationBuffer, StreamSpec
-from vla_ros.core.types import Observation
 from vla_ros.ik import load_ik
 from vla_ros.policy import Policy, load_policy
 from vla_ros.robots import load_profile
 from vla_ros.ros import qos
-from vla_ros.ros.chunk_message import chunk_frame_id, chunk_message
+from vla_ros.ros.chunk_message import chunk_frame_id, chunk_message, withdrawal_message
 from vla_ros.ros.context import run_node
 from vla_ros.ros.diagnostics import Diagnostics, Level, ThrottledLog
-from vla_ros.ros.images import rgb_from_compressed, rgb_from_image
-from vla_ros.ros.joint_states import JointStateReader
+from vla_ros.ros.observation_inputs import ObservationInputs
+from vla_ros.ros.observation_record import ObservationRecord
 from vla_ros.ros.parameters import NodeParameters
 from vla_ros.ros.policy_description import PolicyDescription
-from vla_ros.ros.poses import frames_from_markers
 from vla_ros.ros.python_log import log_to, stop_logging
 from vla_ros.ros.rate import Tick, Ticker
-from vla_ros.ros.stamps import to_ns
 
-_STATE = 'joint_states'
-_OBJECTS = 'sim/objects'
 _POLICY_OPTIONS = ('model_path', 'unnorm_key', 'quantization', 'device', 'dtype')
 # Parameters that are given to the policy, which knows its own; empty ones are not given.
 
@@ -58,11 +48,12 @@ class PolicyNode(LifecycleNode):
         p = self.parameters = NodeParameters(self, 'policy_node')
         self._log = ThrottledLog(self.get_logger())
         self._diagnostics = Diagnostics(self)
-        self._lock = threading.Lock()  # guards the buffer
         self._instruction: str | None = p.instruction or None
         self._policy: Policy | None = None
-        self._subscriptions_made: list[Any] = []
+        self._inputs: ObservationInputs | None = None
+        self._listening: Any = None  # to the instruction
         self._chunks: Any = None
+        self._records: Any = None
         self._description: Any = None
         self._waiting_since: float | None = None  # monotonic [s]; None: inferring, or not active
         self._diagnostics.add_source(self._report)
@@ -96,11 +87,15 @@ class PolicyNode(LifecycleNode):
             policy.warm_up()
             warm = time.monotonic()
             self._policy = policy
-            self._buffer = self._new_buffer(policy, topics)
             self._chunks = self.create_publisher(JointTrajectory, 'action_chunk', qos.CHUNK)
             self._frame = chunk_frame_id(policy.spec.convention, self._profile.base_frame,
                                          self._profile.tool_frame)
-            self._subscribe(policy, topics)
+            self._records = self.create_publisher(String, 'observation', qos.CHUNK)
+            self._listening = self.create_subscription(String, 'instruction',
+                                                       self._on_instruction, qos.LATCHED)
+            self._inputs = ObservationInputs(self, policy.spec, topics, self._profile,
+                                             self._kinematics, p, self._diagnostics, self._log)
+            self._inputs.listen()
         except Exception as error:  # noqa: BLE001, rclpy would swallow it without a word
             why = (str(error) if isinstance(error, VlaRosError)
                    else f'{type(error).__name__}: {" ".join(str(error).split())}')
@@ -124,7 +119,8 @@ class PolicyNode(LifecycleNode):
         self._description.publish(String(data=PolicyDescription(
             spec.name, spec.label, spec.convention, spec.dt_ns, spec.horizon, spec.dims).to_json()))
         self._ticker = Ticker(self.get_clock(), round(1e9 / self.parameters.inference_rate_hz))
-        self._thread = threading.Thread(target=self._loop, args=(self._ticker, self._policy),
+        self._thread = threading.Thread(target=self._loop,
+                                        args=(self._ticker, self._policy, self._inputs),
                                         name='inference', daemon=True)
         self._thread.start()
         return super().on_activate(state)
@@ -166,12 +162,14 @@ class PolicyNode(LifecycleNode):
             self._ticker = self._thread = None
 
     def _release(self) -> None:
-        for subscription in self._subscriptions_made:
-            self.destroy_subscription(subscription)
-        self._subscriptions_made.clear()
-        if self._chunks is not None:
-            self.destroy_publisher(self._chunks)
-        self._chunks = self._policy = None
+        if self._inputs is not None:
+            self._inputs.close()
+        if self._listening is not None:
+            self.destroy_subscription(self._listening)
+        for publisher in (self._chunks, self._records):
+            if publisher is not None:
+                self.destroy_publisher(publisher)
+        self._inputs = self._listening = self._chunks = self._records = self._policy = None
 
     def _policy_options(self) -> dict[str, str]:
         """Return what the parameters say to the policy; one that it does not know is an error."""
@@ -190,67 +188,21 @@ class PolicyNode(LifecycleNode):
         suffix = '/compressed' if self.parameters.image_transport == 'compressed' else ''
         return {camera: topics[camera] + suffix for camera in policy.spec.cameras}
 
-    def _new_buffer(self, policy: Policy, topics: dict[str, str]) -> ObservationBuffer:
-        p = self.parameters
-        image_age, state_age = round(p.image_timeout_s * 1e9), round(p.joint_state_timeout_s * 1e9)
-        streams = {topic: StreamSpec(image_age, reference=True, keep=4)
-                   for topic in topics.values()}
-        streams[_STATE] = StreamSpec(state_age, interpolate=True, keep=400)
-        if policy.spec.privileged:
-            streams[_OBJECTS] = StreamSpec(state_age, keep=100)
-        return ObservationBuffer(streams)
-
-    def _subscribe(self, policy: Policy, topics: dict[str, str]) -> None:
-        made = self._subscriptions_made
-        kind = CompressedImage if self.parameters.image_transport == 'compressed' else Image
-        self._cameras = topics
-        for topic in topics.values():
-            made.append(self.create_subscription(kind, topic, self._keep(topic), qos.CAMERA))
-        reader = self._profile.topics.joint_states
-        self._joints = JointStateReader(
-            [*self._profile.joints.names, self._profile.gripper.joint], reader)
-        made.append(self.create_subscription(JointState, reader, self._on_joints, qos.JOINTS))
-        made.append(self.create_subscription(String, 'instruction', self._on_instruction,
-                                             qos.LATCHED))
-        if policy.spec.privileged:
-            made.append(self.create_subscription(MarkerArray, _OBJECTS, self._on_objects,
-                                                 qos.OBJECTS))
-
-    def _keep(self, topic: str) -> Callable[[Any], None]:
-        def keep(msg: Any) -> None:
-            # Decoded when it is used: most images of a fast camera never are.
-            with self._lock:
-                self._buffer.add(topic, to_ns(msg.header.stamp), msg)
-        return keep
-
-    def _on_joints(self, msg: JointState) -> None:
-        try:
-            vector = self._joints.position(msg)
-        except InputError as error:
-            self._complain(_STATE, str(error))
-            return
-        with self._lock:
-            self._buffer.add(_STATE, to_ns(msg.header.stamp), vector)
-        if self._diagnostics.level(_STATE) is not Level.OK:
-            self._diagnostics.set(_STATE, Level.OK, 'received')
-
-    def _on_objects(self, msg: MarkerArray) -> None:
-        if not msg.markers:
-            return
-        with self._lock:
-            self._buffer.add(_OBJECTS, to_ns(msg.markers[0].header.stamp), msg)
-
     def _on_instruction(self, msg: String) -> None:
         self._instruction = msg.data
         if msg.data.strip():
             self.get_logger().info(f'instruction: {msg.data}')
+        elif self._chunks is not None and self._description is not None:
+            # What was said under the old instruction would be followed to its end otherwise.
+            self._chunks.publish(withdrawal_message(self.get_clock().now().nanoseconds))
 
     # Inference
 
-    def _loop(self, ticker: Ticker, policy: Policy) -> None:
+    def _loop(self, ticker: Ticker, policy: Policy, inputs: ObservationInputs) -> None:
+        inputs.pause()
         while (turn := self._wait(ticker)) is not None:
             try:
-                self._infer(policy, turn.time_ns)
+                self._infer(policy, inputs, turn.time_ns)
             except InputError as error:
                 self._no_chunk(str(error))
             except Exception as error:  # noqa: BLE001, a policy is somebody's code; the node lives
@@ -265,13 +217,17 @@ class PolicyNode(LifecycleNode):
             self._waiting_since = None
 
     def _report(self) -> None:
+        if self._inputs is not None:
+            self._inputs.report()
         since = self._waiting_since
         waited = 0.0 if since is None else time.monotonic() - since
         if waited > 1.0 + 1.0 / self.parameters.inference_rate_hz:
             self._no_chunk(f'clock: time stands still for {waited:.1f} s (is /clock running?)')
 
-    def _infer(self, policy: Policy, now_ns: int) -> None:
+    def _infer(self, policy: Policy, inputs: ObservationInputs, now_ns: int) -> None:
         instruction = self._instruction
+        if instruction is None or not instruction.strip():
+            inputs.pause()
         if instruction is None:
             self._log.info('instruction', 'waiting for an instruction (topic instruction)')
             self._diagnostics.set('inference', Level.WARN, 'waiting for an instruction')
@@ -279,50 +235,33 @@ class PolicyNode(LifecycleNode):
         if not instruction.strip():
             raise InputError('instruction: empty; no chunk is sent until another one comes')
         policy.check_instruction(instruction)
-        with self._lock:
-            problems = self._buffer.problems(now_ns)
-            moment = None if problems else self._buffer.at(now_ns)
-        if moment is None:
-            raise InputError('; '.join(problems))
+        moment = inputs.moment(now_ns)
         started = time.monotonic()
-        observation = self._observation(moment, instruction)
+        observation = inputs.observation(moment, instruction)
         observed = time.monotonic()
         chunk = policy.infer(observation)
-        inferred = time.monotonic()
-        chunks = self._chunks
-        if self._description is None or chunks is None:
+        infer_ms = (time.monotonic() - observed) * 1e3
+        chunks, records = self._chunks, self._records
+        if self._description is None or chunks is None or records is None:
             return  # deactivated in the meantime
+        if self._instruction != instruction:
+            return  # an answer to what is not asked any more
+        # Before the chunk, so that whoever joins the two by their stamp has it in time.
+        records.publish(String(data=ObservationRecord(
+            chunk.stamp_ns, moment.stamps_ns, moment.skew_ns, instruction, infer_ms).to_json()))
         chunks.publish(chunk_message(chunk, self._frame))
         self._diagnostics.set(
             'inference', Level.OK, policy.spec.label, instruction=instruction,
-            observe_ms=(observed - started) * 1e3, infer_ms=(inferred - observed) * 1e3,
+            observe_ms=(observed - started) * 1e3, infer_ms=infer_ms,
             observation_age_ms=(now_ns - moment.stamp_ns) * 1e-6,
             camera_skew_ms=moment.skew_ns * 1e-6,
             **{f'{stage}_ms': ms for stage, ms in getattr(policy, 'timings', {}).items()},
             **{f'age_ms {name}': age * 1e-6 for name, age in moment.ages_ns.items()})
 
-    def _observation(self, moment: Moment, instruction: str) -> Observation:
-        decode = (rgb_from_compressed if self.parameters.image_transport == 'compressed'
-                  else rgb_from_image)
-        images = {camera: decode(moment.values[topic], topic)
-                  for camera, topic in self._cameras.items()}
-        vector = moment.values[_STATE]
-        q = vector[:-1]
-        state = {'joint_position': q, 'gripper': vector[-1],
-                 'tool_pose': self._kinematics.forward(q)}
-        if _OBJECTS in moment.values:
-            frames = frames_from_markers(moment.values[_OBJECTS], _OBJECTS)
-            state.update({f'object/{name}': np.asarray(T) for name, T in frames.items()})
-        return Observation(moment.stamp_ns, instruction, images, state)
-
     def _no_chunk(self, why: str) -> None:
         # Each input has its own line in the throttled log, or one would hide another.
         self._log.error(why.split(':', 1)[0], f'no chunk: {why}')
         self._diagnostics.set('inference', Level.ERROR, f'no chunk: {why}')
-
-    def _complain(self, key: str, message: str) -> None:
-        self._log.error(key, message)
-        self._diagnostics.set(key, Level.ERROR, message)
 
 
 def main(argv: list[str] | None = None) -> int:

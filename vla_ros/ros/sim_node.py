@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable
@@ -79,6 +80,7 @@ class SimNode(Node):
         self._arm_and_gripper = JointStateReader(self._names, topic, exact=True)
         self._arm = JointStateReader(profile.joints.names, topic, exact=True)
         self._width = profile.gripper.open
+        self._force: float | None = None  # as the arm was told; None: only its own limit
         self.create_subscription(JointState, topic, self._on_command, qos.COMMAND)
         self.create_service(Trigger, '~/reset', self._on_reset,
                             callback_group=ReentrantCallbackGroup())
@@ -131,8 +133,14 @@ class SimNode(Node):
             self._log.error(self._arm.topic, f'command refused: {error}')
             return
         if gripper:
-            self._width = float(position[-1])
-        self._runner.command(position[:len(self._arm.names)], self._width)
+            self._width, self._force = float(position[-1]), self._gripper_effort(msg)
+        self._runner.command(position[:len(self._arm.names)], self._width, self._force)
+
+    def _gripper_effort(self, msg: JointState) -> float | None:
+        """Return the force [N] that a command allows the gripper, None when it names none."""
+        at = msg.name.index(self._profile.gripper.joint)
+        given = len(msg.effort) == len(msg.name) and 0.0 <= msg.effort[at] < math.inf
+        return float(msg.effort[at]) if given else None
 
     def _on_reset(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         seed = self.params.seed

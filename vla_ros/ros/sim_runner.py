@@ -58,7 +58,7 @@ class SimRunner:
         self._factor = real_time_factor
         self._on_error = on_error
         self._lock = threading.Lock()
-        self._command: tuple[np.ndarray, float] | None = None
+        self._command: tuple[np.ndarray, float, float | None] | None = None
         self._reset: tuple[int, threading.Event] | None = None
         self._stop = threading.Event()
         self._pacer = Pacer()
@@ -75,10 +75,13 @@ class SimRunner:
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join()
 
-    def command(self, q: np.ndarray, width: float) -> None:
-        """Set where the arm [rad] and the gripper [m] shall go; the newest command counts."""
+    def command(self, q: np.ndarray, width: float, force: float | None = None) -> None:
+        """Set where the arm [rad] and the gripper [m] shall go; the newest command counts.
+
+        ``force`` [N] bounds the gripper's squeeze; None: only its own limit.
+        """
         with self._lock:
-            self._command = (q, width)
+            self._command = (q, width, force)
 
     def reset(self, seed: int, timeout_s: float = 5.0) -> bool:
         """Put the world back to its start; returns whether that has been done in time.

@@ -41,6 +41,7 @@ class GripperDrive:
         factor = max(abs(f) for f in robot.gripper.fingers.values())
         self._closed, self._open = robot.gripper.closed, robot.gripper.open
         self._ahead = 2.0 * physics.gripper.lead / factor  # m of width
+        self._force = robot.gripper.force
         self._step = robot.gripper.speed * physics.timestep
         self.target = self._open
 
@@ -48,10 +49,14 @@ class GripperDrive:
         """Start from an opening width [m]."""
         self.target = width
 
-    def advance(self, commanded: float, measured: float) -> float:
-        """Return the width that the fingers' servos shall hold for the next time step [m]."""
+    def advance(self, commanded: float, measured: float, force: float = math.inf) -> float:
+        """Return the width that the fingers' servos shall hold for the next time step [m].
+
+        ``force`` [N per finger] bounds the squeeze further than the gripper itself does.
+        """
         step = min(max(commanded - self.target, -self._step), self._step)
-        lowest, highest = measured - self._ahead, measured + self._ahead
+        ahead = self._ahead * min(1.0, force / self._force)
+        lowest, highest = measured - ahead, measured + ahead
         self.target = min(max(self.target + step, lowest), highest)
         return self.target
 

@@ -96,8 +96,10 @@ class SimWorld:
             self._time_ns += n * self._timestep_ns
             mujoco.mj_kinematics(self.model, self.data)  # poses of the new positions
 
-    def command(self, q: np.ndarray, width: float) -> None:
+    def command(self, q: np.ndarray, width: float, force: float | None = None) -> None:
         """Hold joint positions ``q`` (n,) [rad] and an opening width [m] from now on.
+
+        ``force`` [N per finger] bounds how hard the gripper squeezes; None: only its own limit.
 
         Beyond the joints' limits the arm stops at them.
 
@@ -118,9 +120,12 @@ class SimWorld:
                              f'({", ".join(names)}), found shape {target.shape}')
         if not (np.isfinite(target).all() and math.isfinite(opening)):
             raise InputError(f'simulated arm: command is not finite: {target}, width {opening}')
+        if force is not None and not 0.0 <= force < math.inf:
+            raise InputError(f'simulated arm: gripper force must be 0 or more, found {force}')
         gripper = self.profile.gripper
         self._target = np.clip(target, limits.lower, limits.upper)
         self._target_width = min(max(opening, gripper.closed), gripper.open)
+        self._squeeze = math.inf if force is None else force
 
     @property
     def time_ns(self) -> int:
@@ -190,7 +195,7 @@ class SimWorld:
                             self.data.mocap_quat.copy())
 
     def _step_once(self) -> None:
-        width = self._drive.advance(self._target_width, self.gripper_width)
+        width = self._drive.advance(self._target_width, self.gripper_width, self._squeeze)
         control = self.data.ctrl
         control[self._arm_motors] = self._target
         control[self._finger_motors] = width * self._finger_factors
@@ -230,6 +235,7 @@ class SimWorld:
     def _set_home(self) -> None:
         self._target = np.array(self.profile.joints.home, dtype=np.float64)
         self._target_width = self.profile.gripper.open
+        self._squeeze = math.inf
         self.data.qpos[self._arm_qpos] = self._target
         self.data.qpos[self._finger_qpos] = self._target_width * self._finger_factors
 

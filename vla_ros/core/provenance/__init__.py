@@ -1,0 +1,8 @@
+"""Where every command came from: a record a tick, many of them in a small text, and back."""
+
+from vla_ros.core.provenance.records import ChunkRecord, ProvenanceBatch, TickRecord
+from vla_ros.core.provenance.text import COLUMNS, VERSION, decode, encode
+from vla_ros.core.provenance.writer import ProvenanceWriter
+
+__all__ = ['COLUMNS', 'VERSION', 'ChunkRecord', 'ProvenanceBatch', 'ProvenanceWriter',
+           'TickRecord', 'decode', 'encode']

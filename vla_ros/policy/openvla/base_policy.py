@@ -165,7 +165,8 @@ class VLAPolicy:
         quantized = getattr(model, 'quantization_method', None)
         return [
             f'{self.spec.label}: chunks of {self.spec.horizon} x {self.action.size}, '
-            f'{model.dtype}{f", {quantized.value}" if quantized else ""}',
+            f'{model.dtype}{f", {quantized.value}" if quantized else ""}, on '
+            f'{execution_device(model.language_model.model.norm)}',
             f'images ({", ".join(self.spec.cameras)}): '
             f'{self.settings.image.describe(parts.images.processor)}',
             f'statistics: {parts.statistics.source}: {parts.key}',

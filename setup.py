@@ -47,9 +47,11 @@ EXTRAS_REQUIRE = {
     'vision': ['opencv-python-headless'],
     'sim': ['mujoco>=3.2'],
     'demo': ['av', 'matplotlib', 'pillow'],
-    # Learned policies; tools/install_torch.sh first where there is no GPU.
+    # Learned policies; tools/install_torch.sh first where there is no GPU. peft is what adapters
+    # are trained with, and the tests compare our merge with its own; it is not in `test`, which
+    # must not bring PyTorch to a machine that tests the rest.
     'policy': ['torch>=2.6', 'transformers>=5', 'accelerate', 'safetensors', 'tokenizers',
-               'bitsandbytes', 'simplejpeg', 'pillow'],
+               'bitsandbytes', 'peft', 'simplejpeg', 'pillow'],
     'test': ['pytest>=7', 'hypothesis', 'setuptools'],
     'lint': ['ruff', 'mypy', 'types-PyYAML'],
 }

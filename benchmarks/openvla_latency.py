@@ -257,11 +257,8 @@ def count_flop(chunk: Chunk, inputs: Inputs) -> float:
     return float(counter.get_total_flops())
 
 
-def as_graph(chunk: Chunk, inputs: Inputs) -> Callable[[], torch.Tensor]:
-    """Return a call that replays one chunk, captured with these inputs in place."""
-    def body() -> torch.Tensor:
-        return chunk.ours(chunk.sequence(inputs))
-
+def as_graph(body: Callable[[], torch.Tensor]) -> Callable[[], torch.Tensor]:
+    """Return a call that replays one run of ``body``, captured with its inputs in place."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
@@ -277,6 +274,48 @@ def as_graph(chunk: Chunk, inputs: Inputs) -> Callable[[], torch.Tensor]:
         return result
 
     return replay
+
+
+def parts_of(chunk: Chunk, inputs: Inputs) -> dict[str, Callable[[], torch.Tensor]]:
+    """Return the model as a whole and each of its stages, each with its inputs in place."""
+    sequence = chunk.sequence(inputs)
+    hidden = chunk.decoder.hidden(sequence)
+    return {'model': lambda: chunk.ours(chunk.sequence(inputs)),
+            'vision': lambda: chunk.model.embed_images(inputs.pixels),
+            'language': lambda: chunk.decoder.hidden(sequence),
+            'head': lambda: chunk.decoder.components.action_head(hidden)}
+
+
+def time_modes(chunk: Chunk, inputs: Inputs, timer: Timer, found: dict) -> None:
+    """Add the figures of each mode, for the model and its stages, and what is not possible."""
+    parts = parts_of(chunk, inputs)
+    modes: dict[str, dict[str, Callable[[], Any]]] = {'eager': parts}
+    found['problems'] = {}
+    if timer.cuda:
+        for name, make in (('compiled', torch.compile), ('cuda graph', as_graph)):
+            modes[name] = {}
+            for part, body in parts.items():
+                try:
+                    modes[name][part] = call = make(body)
+                    call()
+                except Exception as error:  # noqa: BLE001, a mode that cannot be is a result
+                    modes[name].pop(part, None)
+                    found['problems'][f'{name}, {part}'] = ' '.join(
+                        f'{type(error).__name__}: {error}'.split())[:200]
+    expected = parts['model']().float()
+    found['modes'] = {}
+    for part in parts:
+        times = timer.compare({name: calls[part] for name, calls in modes.items()
+                               if part in calls})
+        for name, taken in times.items():
+            call = modes[name][part]
+            if part == 'model':
+                difference = float((call().float() - expected).abs().max())
+                found['modes'][name] = {
+                    **summary(taken), 'differs_by': difference, 'stages_ms': {},
+                    'extra_bytes': peak_memory(call, timer.cuda)}
+            elif name in found['modes']:
+                found['modes'][name]['stages_ms'][part] = statistics.median(taken)
 
 
 def full_size(path: Path, device: str, kinds: list[str], repeats: int) -> dict:
@@ -297,39 +336,14 @@ def full_size(path: Path, device: str, kinds: list[str], repeats: int) -> dict:
                                  + sum(p.nbytes for p in
                                        policy.components.action_head.parameters()))
         with torch.inference_mode():
-            modes: dict[str, Callable[[], Any]] = {
-                'eager': lambda chunk=chunk, inputs=inputs: chunk.ours(
-                    chunk.sequence(inputs))}
-            problems = found['problems'] = {}
-            if cuda:
-                compiled = torch.compile(
-                    lambda pixels, text, proprio, chunk=chunk: chunk.ours(
-                        chunk.sequence(Inputs(pixels, text, proprio))))
-                makers = {
-                    'compiled': lambda compiled=compiled, inputs=inputs: (
-                        lambda: compiled(inputs.pixels, inputs.text, inputs.proprio)),
-                    'cuda graph': lambda chunk=chunk, inputs=inputs: as_graph(chunk, inputs)}
-                for name, make in makers.items():
-                    try:
-                        modes[name] = make()
-                        modes[name]()
-                    except Exception as error:  # noqa: BLE001, a mode that cannot be is a result
-                        modes.pop(name, None)
-                        problems[name] = ' '.join(f'{type(error).__name__}: {error}'.split())[:200]
-            expected = modes['eager']().float()
-            found['modes'] = {}
-            times = timer.compare(modes)
-            for name, call in modes.items():
-                difference = float((call().float() - expected).abs().max())
-                found['modes'][name] = {**summary(times[name]), 'differs_by': difference,
-                                        'extra_bytes': peak_memory(call, cuda)}
+            time_modes(chunk, inputs, timer, found)
             if cuda:
                 found['peak_cuda_bytes'] = torch.cuda.max_memory_allocated()
             if kind == 'none':
                 figures['flop'] = count_flop(chunk, inputs)
             if cuda:
                 found['limits'] = limits(figures.get('flop', 0.0), found['weight_bytes'])
-        del policy, chunk, inputs, modes
+        del policy, chunk, inputs
     return figures
 
 
@@ -375,9 +389,10 @@ def print_full(figures: dict) -> None:
         for name, mode in found['modes'].items():
             print(f'  model {name:<12}{mode["median_ms"]:>9.2f} ms, best {mode["best_ms"]:.2f}; '
                   f'{eager / mode["median_ms"]:.2f} times as fast as eager; differs by '
-                  f'{mode["differs_by"]:.1e}')
+                  f'{mode["differs_by"]:.1e}; '
+                  + ', '.join(f'{stage} {ms:.2f} ms' for stage, ms in mode['stages_ms'].items()))
         for name, problem in found['problems'].items():
-            print(f'  model {name:<12}not possible: {problem}')
+            print(f'  {name}: not possible: {problem}')
         print(f'  weights {found["weight_bytes"] / _GIB:.2f} GiB'
               + (f', peak {found["peak_cuda_bytes"] / _GIB:.2f} GiB'
                  if 'peak_cuda_bytes' in found else ''))

@@ -81,6 +81,19 @@ def test_a_checkpoint_goes_to_the_policy_with_its_whole_path(
     assert 'model_path' not in specs['control_node'].parameters
 
 
+def test_a_configuration_goes_to_the_policy_by_its_name_or_with_its_whole_path(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / 'mine.yaml').write_text('dt: 0.1\n')
+    monkeypatch.chdir(tmp_path)
+    for given, passed in (('openvla_oft_libero', 'openvla_oft_libero'),
+                          ('mine.yaml', str(tmp_path / 'mine.yaml')),
+                          (str(tmp_path / 'mine.yaml'), str(tmp_path / 'mine.yaml'))):
+        specs = _by_name(policy='openvla_oft', policy_config=given)
+        assert specs['policy_node'].parameters['policy_config'] == passed
+        assert 'policy_config' not in specs['control_node'].parameters
+    assert 'policy_config' not in _by_name()['policy_node'].parameters
+
+
 def test_the_arm_is_stopped_first_and_its_driver_last() -> None:
     specs = _by_name()
     order = sorted(specs.values(), key=lambda spec: spec.stop_order)
@@ -99,6 +112,10 @@ def test_all_but_the_policy_are_required() -> None:
     ({'sim': 'maybe'}, ["sim: expected true or false, found 'maybe'"]),
     ({'use_sim_time': 'maybe'}, ["use_sim_time: expected true or false or auto, found 'maybe'"]),
     ({'model_path': '/no/such'}, ['model_path: no such directory: /no/such']),
+    ({'policy_config': '/no/such.yaml'}, ['policy_config: no such file: /no/such.yaml']),
+    ({'policy': 'openvla_oft', 'policy_config': 'openvla_oft_libro'},
+     ["unknown policy_config", "Did you mean 'openvla_oft_libero'?"]),
+    ({'policy_config': 'openvla_oft'}, ["unknown policy_config", 'Choices: scripted']),
     ({'params_file': '/no/such.yaml'}, ['params_file: no such file: /no/such.yaml']),
 ])
 def test_a_wrong_argument_is_an_error_that_says_what_would_do(

@@ -12,6 +12,7 @@ from typing import Any
 
 from vla_ros.core.errors import ConfigError, unknown_choice
 from vla_ros.policy import POLICIES
+from vla_ros.policy.config_file import config_file, is_path
 from vla_ros.robots import load_profile
 
 PACKAGE = 'vla_ros'
@@ -33,9 +34,10 @@ ARGUMENTS: tuple[Argument, ...] = (
     Argument('robot', 'piper', 'robot profile: a name from config/robots or a YAML file'),
     Argument('policy', 'scripted', f'policy to run: {", ".join(sorted(POLICIES))}'),
     Argument('model_path', '', 'checkpoint directory of a learned policy'),
+    Argument('policy_config', '', 'how it is fed and read: a name in config/policies or a file'),
     Argument('unnorm_key', '', 'dataset whose statistics scale its actions; empty: the only one'),
     Argument('quantization', '', 'none, int8 or nf4; empty: none'),
-    Argument('device', '', 'where it computes: cpu, cuda, cuda:1, auto; empty: cpu'),
+    Argument('device', '', 'where it computes: cpu, cuda, cuda:1, auto; empty: cuda if any'),
     Argument('sim', 'true', 'true starts the simulated arm and cameras, false uses what is there'),
     Argument('instruction', '', 'task in words; empty waits for the topic instruction'),
     Argument('params_file', '', 'YAML file of ROS parameters that override the defaults'),
@@ -44,7 +46,7 @@ ARGUMENTS: tuple[Argument, ...] = (
     Argument('wrist_topic', '', 'image topic of the wrist camera; empty: default'),
 )
 
-MODEL_ARGUMENTS = ('model_path', 'unnorm_key', 'quantization', 'device')
+MODEL_ARGUMENTS = ('model_path', 'policy_config', 'unnorm_key', 'quantization', 'device')
 """Arguments for learned policies; one that does not know them refuses them."""
 
 
@@ -87,6 +89,7 @@ class Bringup:
     robot: str
     policy: str
     model_path: str
+    policy_config: str
     unnorm_key: str
     quantization: str
     device: str
@@ -128,9 +131,10 @@ class Bringup:
                 raise ConfigError(f'model_path: no such directory: {model_path}')
         return cls(
             robot=values['robot'], policy=values['policy'], model_path=model_path,
+            policy_config=_policy_config(values['policy'], values['policy_config']),
             unnorm_key=values['unnorm_key'], quantization=values['quantization'],
-            device=values['device'], sim=sim,
-            instruction=values['instruction'], params_file=params_file,
+            device=values['device'], sim=sim, instruction=values['instruction'],
+            params_file=params_file,
             use_sim_time=sim if automatic else _boolean('use_sim_time', values['use_sim_time']),
             third_person_topic=values['third_person_topic'], wrist_topic=values['wrist_topic'])
 
@@ -150,6 +154,16 @@ class Bringup:
             specs.insert(0, ProcessSpec('sim_node', {'robot': self.robot, 'use_sim_time': False},
                                         self.params_file, stop_order=2))
         return specs
+
+
+def _policy_config(policy: str, given: str) -> str:
+    """Return a name as it is, and a path in full, each checked to be there."""
+    path = config_file(policy, given)
+    if not given or not is_path(given):
+        return given
+    if not path.is_file():
+        raise ConfigError(f'policy_config: no such file: {path}')
+    return str(path.absolute())
 
 
 def _boolean(name: str, value: str) -> bool:

@@ -15,9 +15,9 @@ import numpy as np
 
 from vla_ros.core.errors import InputError, unknown_choice
 from vla_ros.core.types import ActionChunk, Observation
+from vla_ros.policy.config_file import config_file
 from vla_ros.policy.expert import Expert, ExpertConfig, Intent, Scene
 from vla_ros.policy.protocol import PolicySpec
-from vla_ros.resources import share_file
 from vla_ros.section import Positive, Section, build
 
 LABEL = 'scripted expert (privileged: reads object poses, looks at no image)'
@@ -101,8 +101,7 @@ def load_scripted(config: str | Path | None = None, **overrides: Any) -> Scripte
 
     ``overrides`` replace single values of the file.
     """
-    path = Path(config) if config else share_file('config', 'policies', 'scripted.yaml')
-    values = Section.open(path)
+    values = Section.open(config_file('scripted', config))
     known = values.keys()
     for name in overrides:
         if name not in known:

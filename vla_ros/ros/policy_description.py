@@ -15,6 +15,7 @@ from vla_ros.core.types import (
     ActionFrame,
     ActionSpace,
     Rotation,
+    check_dims,
 )
 
 _ENUMS: dict[str, type[ActionSpace | ActionFrame | Rotation]] = {
@@ -90,24 +91,6 @@ class PolicyDescription:
                        values['horizon'], tuple(dims))
         except ConfigError as error:
             raise InputError(f'{topic}: {error}') from error
-
-
-def check_dims(dims: tuple[str, ...], convention: ActionConvention) -> None:
-    """Raise ConfigError unless the names of an action's columns fit its convention.
-
-    End-effector spaces have ``x y z rx ry rz``, joint spaces distinct joint names; ``gripper`` may
-    follow as the last one.
-    """
-    arm = dims[:-1] if dims and dims[-1] == GRIPPER_DIM else dims
-    listed = ' '.join(dims) or 'none'
-    if convention.space in (ActionSpace.EE_DELTA, ActionSpace.EE_POSE):
-        if tuple(arm) != EE_DIMS:
-            raise ConfigError(f'dimensions of {convention.space.value!r} must be '
-                              f'{" ".join(EE_DIMS)} [{GRIPPER_DIM}], found {listed}')
-    elif (not arm or len(set(arm)) != len(arm) or GRIPPER_DIM in arm or set(arm) & set(EE_DIMS)
-          or '' in arm):
-        raise ConfigError(f'dimensions of {convention.space.value!r} must be distinct joint names '
-                          f'and then [{GRIPPER_DIM}], found {listed}')
 
 
 def convention_to_json(convention: ActionConvention) -> str:

@@ -2,15 +2,19 @@
 
 A lifecycle node. Inference has a thread of its own, so that a model that takes its time does not
 keep the subscriptions waiting; each inference sees the newest observation. What is missing or stale
-names itself, and no chunk is sent.
+names itself, and no chunk is sent. Loading has a thread of its own too: a model of 7B weights takes
+minutes, in which the node says so and can be stopped.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
@@ -22,7 +26,7 @@ from trajectory_msgs.msg import JointTrajectory
 from vla_ros.core.errors import InputError, VlaRosError, unknown_choice
 from vla_ros.ik import load_ik
 from vla_ros.policy import Policy, load_policy
-from vla_ros.robots import load_profile
+from vla_ros.robots import RobotProfile, load_profile
 from vla_ros.ros import qos
 from vla_ros.ros.chunk_message import chunk_frame_id, chunk_message, withdrawal_message
 from vla_ros.ros.context import run_node
@@ -31,11 +35,24 @@ from vla_ros.ros.observation_inputs import ObservationInputs
 from vla_ros.ros.observation_record import ObservationRecord
 from vla_ros.ros.parameters import NodeParameters
 from vla_ros.ros.policy_description import PolicyDescription
+from vla_ros.ros.policy_loading import Loading, unfinished
 from vla_ros.ros.python_log import log_to, stop_logging
 from vla_ros.ros.rate import Tick, Ticker
 
 _POLICY_OPTIONS = ('model_path', 'unnorm_key', 'quantization', 'device', 'dtype')
 # Parameters that are given to the policy, which knows its own; empty ones are not given.
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """What configuring needs and takes long: everything that is not ROS."""
+
+    profile: RobotProfile
+    kinematics: Any
+    policy: Policy
+    topics: dict[str, str]
+    load_s: float
+    warm_up_s: float
 
 
 class PolicyNode(LifecycleNode):
@@ -59,15 +76,23 @@ class PolicyNode(LifecycleNode):
         self._diagnostics.add_source(self._report)
         self._ticker: Ticker | None = None
         self._thread: threading.Thread | None = None
+        self._loading: Loading[_Loaded] | None = None
         if p.autostart:
             # Not here in the constructor: one that cannot configure must still be a node that
             # lives, says why, and can be configured again.
             # On the steady clock: loading a model need not wait for the first /clock.
             self._autostart = self.create_timer(
-                0.01, self._start_by_itself, clock=Clock(clock_type=ClockType.STEADY_TIME))
+                0.01, self._load_by_itself, clock=Clock(clock_type=ClockType.STEADY_TIME))
+            self._loaded = self.create_guard_condition(self._start_by_itself)
+
+    def _load_by_itself(self) -> None:
+        self._autostart.cancel()
+        if self._loading is None:  # nobody asked for the transition before
+            self._loading = self._begin_loading(self._loaded.trigger)
 
     def _start_by_itself(self) -> None:
-        self._autostart.cancel()
+        if self._loading is None:
+            return  # somebody asked for the transition meanwhile, which took what was loaded
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
@@ -75,17 +100,15 @@ class PolicyNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load and warm up the policy, then listen to what it needs."""
-        p = self.parameters
         try:
-            self._profile = load_profile(p.robot)
+            if self._loading is None:
+                self._loading = self._begin_loading()
+            # A transition keeps its caller waiting, and this thread with it, which is the only one
+            # that has callbacks: so it reports from here.
+            loaded = self._loading.result(self._report_loading)
+            self._profile, self._kinematics = loaded.profile, loaded.kinematics
             self._diagnostics.hardware_id = self._profile.name
-            self._kinematics = load_ik('pinocchio', self._profile)
-            started = time.monotonic()
-            policy = load_policy(p.policy, **self._policy_options())
-            topics = self._camera_topics(policy)
-            loaded = time.monotonic()
-            policy.warm_up()
-            warm = time.monotonic()
+            policy, topics = loaded.policy, loaded.topics
             self._policy = policy
             self._chunks = self.create_publisher(JointTrajectory, 'action_chunk', qos.CHUNK)
             self._frame = chunk_frame_id(policy.spec.convention, self._profile.base_frame,
@@ -94,7 +117,8 @@ class PolicyNode(LifecycleNode):
             self._listening = self.create_subscription(String, 'instruction',
                                                        self._on_instruction, qos.LATCHED)
             self._inputs = ObservationInputs(self, policy.spec, topics, self._profile,
-                                             self._kinematics, p, self._diagnostics, self._log)
+                                             self._kinematics, self.parameters,
+                                             self._diagnostics, self._log)
             self._inputs.listen()
         except Exception as error:  # noqa: BLE001, rclpy would swallow it without a word
             why = (str(error) if isinstance(error, VlaRosError)
@@ -104,10 +128,40 @@ class PolicyNode(LifecycleNode):
             self._diagnostics.set('policy', Level.ERROR, why)
             self._release()
             return TransitionCallbackReturn.FAILURE
+        finally:
+            self._loading = None
         self.get_logger().info(f'policy: {policy.spec.label}')
-        self._diagnostics.set('policy', Level.OK, policy.spec.label, load_s=loaded - started,
-                              warm_up_s=warm - loaded)
+        self._diagnostics.set('policy', Level.OK, policy.spec.label, load_s=loaded.load_s,
+                              warm_up_s=loaded.warm_up_s)
         return super().on_configure(state)
+
+    def _begin_loading(self, then: Callable[[], None] = lambda: None) -> Loading[_Loaded]:
+        policy = self.parameters.policy
+        self._diagnostics.set('policy', Level.WARN, f'loading {policy}')
+        self.get_logger().info(f'loading {policy}')
+        return Loading(self._load, then)
+
+    def _load(self) -> _Loaded:
+        p = self.parameters
+        profile = load_profile(p.robot)
+        kinematics = load_ik('pinocchio', profile)
+        started = time.monotonic()
+        policy = load_policy(p.policy, **self._policy_options())
+        topics = self._camera_topics(policy)
+        loaded = time.monotonic()
+        policy.warm_up()
+        return _Loaded(profile, kinematics, policy, topics, loaded - started,
+                       time.monotonic() - loaded)
+
+    def _report_loading(self) -> None:
+        self._say_loading()
+        self._diagnostics.publish()
+
+    def _say_loading(self) -> None:
+        loading = self._loading
+        if loading is not None:
+            self._diagnostics.set('policy', Level.WARN, f'loading {self.parameters.policy}',
+                                  elapsed_s=loading.elapsed_s)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Say which policy this is, and begin to infer."""
@@ -147,7 +201,11 @@ class PolicyNode(LifecycleNode):
         super().destroy_node()
 
     def shutdown(self) -> None:
-        """Stop inferring, from any state."""
+        """Stop loading and inferring, from any state."""
+        if self._loading is not None:
+            self._loading.give_up()
+            self._loading = None
+            self._diagnostics.set('policy', Level.WARN, 'not loaded')
         self._stop_inference()
 
     def _stop_inference(self) -> None:
@@ -217,6 +275,7 @@ class PolicyNode(LifecycleNode):
             self._waiting_since = None
 
     def _report(self) -> None:
+        self._say_loading()
         if self._inputs is not None:
             self._inputs.report()
         since = self._waiting_since
@@ -266,7 +325,13 @@ class PolicyNode(LifecycleNode):
 
 def main(argv: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM."""
-    return run_node(PolicyNode, 'policy_node', args=argv)
+    status = run_node(PolicyNode, 'policy_node', args=argv)
+    if unfinished():
+        # The interpreter's own end would wait for it, or tear down what it still uses.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    return status
 
 
 if __name__ == '__main__':

@@ -80,7 +80,8 @@ def test_tokens_and_actions_are_those_of_the_reference_for_every_key(load, case)
     meta, image, expected = case
     for key in meta['unnorm_keys']:
         size = len(expected[f'action.{key}'])
-        policy = load('openvla', unnorm_key=key, dims=tuple(f'd{i}' for i in range(size)))
+        policy = load('openvla', unnorm_key=key, dims=tuple(f'd{i}' for i in range(size)),
+                      convention={'space': 'joint_position'})
         ids, pixels = embedded(policy, meta, image)
         tokens = policy.tokens(ids, pixels)
         assert tokens == expected[f'action_token_ids.{key}'].tolist()

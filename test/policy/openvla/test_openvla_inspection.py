@@ -150,7 +150,8 @@ def test_an_adapter_loads_with_its_base_and_asks_for_it(adapter_only, golden):
     report = inspect(adapter_only, golden / 'openvla_tiny')
     assert report.problems == []
     assert report.adapter['rank'] == 32 and report.adapter['layers'] == 60
-    load_policy('openvla_oft', model_path=adapter_only, base_path=golden / 'openvla_tiny')
+    load_policy('openvla_oft', config='openvla_oft_libero', model_path=adapter_only,
+                base_path=golden / 'openvla_tiny')
 
 
 def test_an_adapter_for_another_base_is_named(adapter_only, tiny):
@@ -483,11 +484,64 @@ def test_a_convention_that_the_statistics_contradict_is_told_with_both_sides(act
     convention = Convention('openvla_oft_libero', 'openvla_oft',
                             ('x', 'y', 'z', 'rx', 'ry', 'rz', 'gripper'), 0.05, 8, 'ee_delta',
                             0.05, 0.5, 1.0, 0.0, 8)
-    reasons = objections(convention, action, chunk, 8)
+    reasons = [str(objection) for objection in objections(convention, action, chunk, 8)]
     assert (reasons == []) if message is None else any(message in reason for reason in reasons)
 
 
 def test_a_convention_of_another_proprioception_is_told():
     convention = next(c for c in ready_made() if c.name == 'openvla_oft_libero')
-    assert objections(convention, bounds(), 8, 7) == ['proprioception: expected 8 numbers, found 7']
+    assert [str(objection) for objection in objections(convention, bounds(), 8, 7)] == [
+        'proprioception: expected 8 numbers, found 7']
     assert objections(convention, bounds(), 8, None) == []
+
+
+DELTAS = Convention('mine', 'openvla_oft', ('x', 'y', 'z', 'rx', 'ry', 'rz', 'gripper'), 0.05, 8,
+                    'ee_delta', 1.0, 1.0, 1.0, 0.0, 8)
+SMALL = {'translation': 0.02, 'rotation': 0.1}
+
+
+@pytest.mark.parametrize(('action', 'change', 'certain'), [
+    # Inputs of a controller in -1 to 1, millimetres, degrees, a dt that makes 19 m/s of it.
+    (bounds(0.94, 0.2), {}, True),
+    (bounds(12.0, 0.1), {}, True),
+    (bounds(0.02, 5.0), {}, True),
+    (bounds(0.3, 0.1), {'dt': 0.01}, True),
+    (bounds(0.02, 1.5), {'dt': 0.02}, True),
+    # Fast, but an arm could; and slow enough when a step takes long.
+    (bounds(0.4, 0.1), {'dt': 0.2}, False),
+    (bounds(0.02, 2.0), {'dt': 0.2}, False),
+    # Numbers that the gripper's range does not have, against a range that is not used up.
+    (bounds(**SMALL, gripper=(-1.0, 1.0)), {}, True),
+    (bounds(**SMALL, gripper=(0.0, 255.0)), {}, True),
+    (bounds(**SMALL, gripper=(-1.0, -0.2)), {}, True),
+    (bounds(**SMALL, gripper=(1.2, 1.3)), {}, True),
+    (bounds(**SMALL, gripper=(-0.3, 1.0)), {}, False),
+    (bounds(**SMALL, gripper=(1.0, 1.0)), {}, False),
+    (bounds(**SMALL, gripper=(0.0, 1.0)), {'gripper_open': -1.0, 'gripper_closed': 1.0}, False),
+    # Poses in millimetres, joints in degrees; a wrist that turns once around is none.
+    (bounds(600.0, 3.1), {'space': 'ee_pose'}, True),
+    (bounds(0.6, 180.0), {'space': 'ee_pose'}, True),
+    (bounds(3.0, 3.1), {'space': 'ee_pose'}, False),
+    (bounds(90.0, 90.0), {'space': 'joint_position', 'dims': (*'abcdef', 'gripper')}, True),
+    (bounds(7.0, 7.0), {'space': 'joint_position', 'dims': (*'abcdef', 'gripper')}, False),
+    (bounds(5.0, 5.0), {'space': 'joint_delta', 'dims': (*'abcdef', 'gripper')}, True),
+])
+def test_it_is_certain_only_where_no_robot_could_mean_it(action, change, certain):
+    found = objections(dataclasses.replace(DELTAS, **change), action)
+    assert len(found) == 1, found
+    assert found[0].certain is certain
+
+
+@pytest.mark.parametrize(('action', 'change'), [
+    (bounds(**SMALL), {}),
+    (bounds(0.6, 3.1), {'space': 'ee_pose'}),
+    (bounds(6.28, 6.28), {'space': 'joint_position', 'dims': (*'abcdef', 'gripper')}),
+    (bounds(0.1, 0.1), {'space': 'joint_delta', 'dims': (*'abcdef', 'gripper')}),
+])
+def test_what_robots_do_is_no_objection(action, change):
+    assert objections(dataclasses.replace(DELTAS, **change), action) == []
+
+
+def test_a_value_that_is_none_is_certain():
+    found = objections(DELTAS, bounds(float('nan'), 0.1))
+    assert [objection.certain for objection in found] == [True]

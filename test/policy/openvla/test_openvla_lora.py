@@ -58,7 +58,8 @@ def test_merging_in_float32_gives_the_recorded_weights(golden):
 @pytest.mark.parametrize('name', ['merged', 'unmerged'])
 def test_a_run_that_was_not_merged_acts_as_the_reference(golden, unmerged, oft_case, close, name):
     policy = load_policy('openvla_oft', model_path=unmerged, base_path=golden / 'openvla_tiny',
-                         dtype='float32', image={'round_trip': 'never', 'center_crop': False})
+                         config='openvla_oft_libero', dtype='float32', proprio='given',
+                         image={'round_trip': 'never', 'center_crop': False})
     case = oft_case('case0')
     observation = Observation(0, case.instruction,
                               dict(zip(policy.spec.cameras, case.images, strict=True)),

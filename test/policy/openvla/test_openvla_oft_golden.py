@@ -12,7 +12,8 @@ from vla_ros.policy.openvla.prompt import EOS
 
 END_TO_END, PATCHES, COMPONENT = 3e-5, 1e-5, 5e-6
 ALOHA = {'cameras': ('high', 'left', 'right'), 'proprio': 'given',
-         'dims': tuple(f'joint_{i}' for i in range(14))}
+         'dims': tuple(f'joint_{i}' for i in range(14)),
+         'convention': {'space': 'joint_position'}}
 ONE_CAMERA = {'cameras': ('third_person',)}
 DISCRETE = {'use_head': False, 'use_proprio': False}
 

@@ -141,7 +141,10 @@ def test_an_oft_directory_is_refused_by_the_plain_policy(tiny):
     ({'normalization': 'q99'}, 'bounds_q99, bounds'),
     ({'chunk_length': 0}, 'chunk_length'),
     ({'diffusion_steps': 99}, 'expected 1 to 50'),
-    ({'dims': ['x', 'y']}, 'has actions of 7 numbers; dims names 2'),
+    ({'dims': ['x', 'y', 'z', 'rx', 'ry', 'rz']}, 'has actions of 7 numbers; dims names 6'),
+    ({'dims': ['x', 'y']}, r"dims: dimensions of 'ee_delta' must be x y z rx ry rz \[gripper\]"),
+    ({'convention': {'space': 'joint_delta'}}, "of 'joint_delta' must be distinct joint names"),
+    ({'contradictions': 'ignore'}, 'refuse, accept'),
     ({'unnorm_key': 'bridge'}, "unknown unnorm_key 'bridge'.*Choices: tiny_random"),
 ])
 def test_an_option_that_cannot_be_used_is_named(tiny, options, message):
@@ -172,7 +175,8 @@ def test_a_known_setup_is_recognised_by_sizes_and_name(tiny, dataset, sizes, chu
     values = json.loads((directory / 'config.json').read_text())
     (directory / 'config.json').write_text(json.dumps({**values, 'action_chunk': None}))
     policy = load_policy('openvla_oft', model_path=directory, proprio='given',
-                         dims=[f'd{i}' for i in range(sizes[0])])
+                         dims=[f'd{i}' for i in range(sizes[0])],
+                         convention={'space': 'joint_position'})
     assert (policy.spec.horizon, policy.layout.normalization.value) == (chunk, mode)
 
 

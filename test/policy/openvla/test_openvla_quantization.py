@@ -110,7 +110,7 @@ def test_an_adapter_is_merged_before_quantization(golden, tmp_path):
     directory = tmp_path / 'run'
     shutil.copytree(golden / 'openvla_oft_tiny', directory)
     (directory / 'model.safetensors').unlink()
-    options = {'quantization': 'nf4', 'dtype': 'bfloat16'}
+    options = {'config': 'openvla_oft_libero', 'quantization': 'nf4', 'dtype': 'bfloat16'}
     late = load_policy('openvla_oft', model_path=directory, base_path=golden / 'openvla_tiny',
                        **options)
     early = load_policy('openvla_oft', model_path=golden / 'openvla_oft_tiny', **options)

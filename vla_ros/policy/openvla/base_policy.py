@@ -20,7 +20,7 @@ from vla_ros.policy.openvla.loading import LoadOptions, load_model
 from vla_ros.policy.openvla.model import OpenVLAForActionPrediction, execution_device
 from vla_ros.policy.openvla.prompt import EOS, Prompter
 from vla_ros.policy.openvla.settings import PolicySettings
-from vla_ros.policy.openvla.statistics import Bounds, Statistics
+from vla_ros.policy.openvla.statistics import Bounds, Normalization, Statistics
 from vla_ros.policy.openvla.stopwatch import Stopwatch
 from vla_ros.policy.protocol import PolicySpec
 
@@ -75,6 +75,7 @@ def load_parts(settings: PolicySettings, model_options: dict[str, Any], load: Lo
     if size != len(settings.dims):
         raise ConfigError(f'{statistics.source}: {key} has actions of {size} numbers; dims names '
                           f'{len(settings.dims)}: {" ".join(settings.dims)}')
+    _check_convention(settings, statistics, key)
     processor = ImageProcessor.of_directory(checkpoint.path)
     longest = int(checkpoint.config.get('llm_max_length', 2048))
     prompter = Prompter(checkpoint.path, settings.prompt, longest)
@@ -91,6 +92,30 @@ def load_parts(settings: PolicySettings, model_options: dict[str, Any], load: Lo
     return Parts(checkpoint, model, statistics, key, prompter,
                  ImagePipeline(settings.cameras, settings.image, processor),
                  ActionTokens(model.config.action_vocabulary, model.config.n_action_bins))
+
+
+def _check_convention(settings: PolicySettings, statistics: Statistics, key: str) -> None:
+    """Compare what the settings make of the actions with what the training data has in them.
+
+    Raises
+    ------
+    ConfigError
+        When they contradict each other for certain, and that is not accepted.
+
+    """
+    try:
+        action, typical = statistics.bounds(key, 'action', Normalization.BOUNDS_Q99), True
+    except ConfigError:  # minimum and maximum are often those of one broken recording
+        action, typical = statistics.bounds(key, 'action', Normalization.BOUNDS), False
+    found = objections(Convention.of_settings('', settings), action)
+    certain = [str(objection) for objection in found if objection.certain and typical]
+    if certain and settings.contradictions == 'refuse':
+        raise ConfigError(
+            f'{statistics.source}: {key}: the actions cannot be what the convention says: '
+            f'{"; ".join(certain)}. Name a file that fits with policy_config (vla-ros policy '
+            f'inspect lists them), or set contradictions: accept there')
+    for objection in found:
+        _log.warning('the convention does not fit %s: %s', key, objection)
 
 
 class VLAPolicy:
@@ -133,8 +158,6 @@ class VLAPolicy:
             convention=settings.convention, dims=settings.dims)
         for line in self.describe():
             _log.info(line)
-        for line in objections(Convention.of_settings(name, settings), action):
-            _log.warning('the convention does not fit %s: %s', parts.key, line)
 
     def describe(self) -> list[str]:
         """Return, in lines for people, what was loaded and by which rules it is fed and read."""
@@ -142,7 +165,8 @@ class VLAPolicy:
         quantized = getattr(model, 'quantization_method', None)
         return [
             f'{self.spec.label}: chunks of {self.spec.horizon} x {self.action.size}, '
-            f'{model.dtype}{f", {quantized.value}" if quantized else ""}',
+            f'{model.dtype}{f", {quantized.value}" if quantized else ""}, on '
+            f'{execution_device(model.language_model.model.norm)}',
             f'images ({", ".join(self.spec.cameras)}): '
             f'{self.settings.image.describe(parts.images.processor)}',
             f'statistics: {parts.statistics.source}: {parts.key}',

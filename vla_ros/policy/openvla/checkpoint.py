@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from vla_ros.core.errors import ConfigError
+from vla_ros.policy.openvla.config_values import check_values
 
 COMPONENTS = ('action_head', 'proprio_projector', 'noisy_action_projector', 'vision_backbone')
 """Names of the networks that OpenVLA-OFT keeps in files of their own."""
@@ -102,10 +103,12 @@ class Checkpoint:
                               f'{INDEX_FILE}.{hint}', path=weights)
         # A run directory that was not merged has no config.json of its own.
         own = path / 'config.json'
-        config = read_json(own if own.is_file() else weights / 'config.json')
+        file = own if own.is_file() else weights / 'config.json'
+        config = read_json(file)
         if config.get('model_type') != 'openvla':
-            raise ConfigError(f'{own}: expected model_type "openvla", found '
-                              f'{config.get("model_type")!r}', path=own)
+            raise ConfigError(f'{file}: expected model_type "openvla", found '
+                              f'{config.get("model_type")!r:.80}', path=file)
+        check_values(config, file)
         return cls(path, config, tensors, _components(path), adapter, weights)
 
     @property
@@ -177,7 +180,8 @@ def safetensors_header(path: Path) -> dict[str, StoredTensor]:
                    for key, entry in header.items() if key != '__metadata__'}
         end = 8 + length + max((entry['data_offsets'][1] for key, entry in header.items()
                                 if key != '__metadata__'), default=0)
-    except (OSError, struct.error, ValueError, KeyError, TypeError) as error:
+    except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError,
+            IndexError) as error:
         raise ConfigError(f'{path}: not a safetensors file: {error}', path=path) from error
     if end > size:
         raise ConfigError(f'{path}: expected {end} bytes, found {size}: the file is cut short '

@@ -65,7 +65,9 @@ class ActionHead(nn.Module):
         blocks = len({key.split('.')[1] for key in own if key.startswith('mlp_resnet_blocks.')})
         width, inputs = _matrix(own, 'fc1.weight', where)
         outputs, _ = _matrix(own, 'fc2.weight', where)
-        head = filled(cls(inputs, width, outputs, blocks), own, where)
+        with torch.device('meta'):  # its start values would be thrown away
+            empty = cls(inputs, width, outputs, blocks)
+        head = filled(empty, own, where)
         head.predicts_noise = cls.PREFIXES[prefix]
         return head
 
@@ -102,7 +104,9 @@ class VectorProjector(nn.Module):
     def from_state(cls, state: State, where: str) -> VectorProjector:
         """Return the projector that a component file holds."""
         width, inputs = _matrix(state, 'fc1.weight', where)
-        return filled(cls(inputs, width), state, where)
+        with torch.device('meta'):
+            empty = cls(inputs, width)
+        return filled(empty, state, where)
 
     @property
     def inputs(self) -> int:

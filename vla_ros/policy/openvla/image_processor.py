@@ -19,6 +19,7 @@ from vla_ros.core.errors import ConfigError, unknown_choice
 
 FILE = 'preprocessor_config.json'
 STRATEGIES = ('resize-naive', 'letterbox', 'resize-crop')
+_LARGEST = 1 << 13  # side [px]
 _INTERPOLATIONS = {'bicubic': Image.Resampling.BICUBIC, 'bilinear': Image.Resampling.BILINEAR,
                    3: Image.Resampling.BICUBIC, 2: Image.Resampling.BILINEAR}
 
@@ -60,7 +61,8 @@ class ImageProcessor:
             raise ConfigError(f'{path}: cannot be read: {error}', path=path) from error
         try:
             return cls.from_dict(values)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError,
+                OverflowError) as error:
             raise ConfigError(f'{path}: not what an OpenVLA image processor writes: {error!r}',
                               path=path) from error
 
@@ -78,17 +80,24 @@ class ImageProcessor:
         if len(sizes) != 1:
             raise ValueError(f'towers with different input sizes: {sorted(sizes)}')
         used = values.get('tvf_normalize_params')
-        means = [p['mean'] for p in used] if used else values['means']
-        stds = [p['std'] for p in used] if used else values['stds']
+        means = _triples('mean', [p['mean'] for p in used] if used else values['means'])
+        stds = _triples('std', [p['std'] for p in used] if used else values['stds'])
+        if len(means) != len(stds) or not all(part > 0.0 for std in stds for part in std):
+            raise ValueError(f'expected a std above 0 for each of {len(means)} means, found {stds}')
         fill = values.get('tvf_letterbox_fill') or [int(255 * part) for part in means[-1]]
+        if len(fill) != 3 or not all(isinstance(part, int) and 0 <= part <= 255 for part in fill):
+            raise ValueError(f'tvf_letterbox_fill: expected a colour, found {fill}')
+        size = sizes.pop()
+        if len(size) != 2 or not all(isinstance(side, int) and 1 <= side <= _LARGEST
+                                     for side in size):
+            raise ValueError(f'input_sizes: expected height and width in pixels, found {size}')
         names = set(values.get('interpolations') or ['bicubic'])
         if len(names) != 1:
             raise ValueError(f'towers with different interpolations: {sorted(names)}')
         name = names.pop()
         if name not in _INTERPOLATIONS:
             raise unknown_choice('interpolation', name, ('bicubic', 'bilinear'))
-        return cls(sizes.pop(), strategy, tuple(map(tuple, means)), tuple(map(tuple, stds)),
-                   tuple(fill), _INTERPOLATIONS[name])
+        return cls(size, strategy, means, stds, tuple(fill), _INTERPOLATIONS[name])
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Return (3 * towers, H, W) float32 for an (h, w, 3) uint8 RGB image."""
@@ -124,6 +133,13 @@ class ImageProcessor:
         left = round((picture.width - width) / 2.0)
         top = round((picture.height - height) / 2.0)
         return picture.crop((left, top, left + width, top + height))
+
+
+def _triples(name: str, given: Any) -> tuple[tuple[float, ...], ...]:
+    array = np.asarray(given, dtype=np.float64)
+    if array.ndim != 2 or array.shape[1] != 3 or not len(array) or not np.isfinite(array).all():
+        raise ValueError(f'expected three numbers of {name} for each tower, found {given!r:.80}')
+    return tuple(tuple(row) for row in array.tolist())
 
 
 def _per_channel(values: tuple[float, ...]) -> np.ndarray:

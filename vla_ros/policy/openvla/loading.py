@@ -12,6 +12,7 @@ import torch
 
 from vla_ros.core.errors import ConfigError, VlaRosError, unknown_choice
 from vla_ros.policy.openvla.checkpoint import Checkpoint, compare
+from vla_ros.policy.openvla.config_values import check_values, known_values
 from vla_ros.policy.openvla.configuration import OpenVLAConfig
 from vla_ros.policy.openvla.decoding import BIDIRECTIONAL_BACKENDS
 from vla_ros.policy.openvla.film import PREFIX as VISION
@@ -40,7 +41,8 @@ class LoadOptions:
     Attributes
     ----------
     device : str
-        ``cpu``, ``cuda``, ``cuda:1``, … or ``auto``, which spreads the model over what is there.
+        ``cpu``, ``cuda``, ``cuda:1``, …; empty: ``cuda`` where there is one, else ``cpu``; or
+        ``auto``, which spreads the model over what is there, GPUs first.
     dtype : str
         ``float32``, ``bfloat16``, ``float16`` or ``auto``, that of the checkpoint.
     quantization : str
@@ -56,7 +58,7 @@ class LoadOptions:
 
     """
 
-    device: str = 'cpu'
+    device: str = ''
     dtype: str = 'auto'
     quantization: str = 'none'
     attention: str = 'sdpa'
@@ -75,6 +77,20 @@ class LoadOptions:
             raise ConfigError(f'device {self.device!r}: this PyTorch ({torch.__version__}) finds '
                               f'no CUDA device. Choices: cpu, auto')
 
+    @property
+    def place(self) -> str:
+        """The device, chosen where none is named."""
+        return self.device or ('cuda' if torch.cuda.is_available() else 'cpu')
+
+    def describe_place(self) -> str:
+        """Return, for people, where the model goes and why."""
+        if self.device == 'auto':
+            return 'auto: spread over what is there'
+        if self.device:
+            return self.device
+        return (f'{self.place}, since there is a CUDA device' if self.place == 'cuda' else
+                f'{self.place}, since PyTorch {torch.__version__} finds no CUDA device')
+
 
 def model_config(checkpoint: Checkpoint) -> OpenVLAConfig:
     """Return the model's configuration, FiLM included where the checkpoint has it.
@@ -85,8 +101,9 @@ def model_config(checkpoint: Checkpoint) -> OpenVLAConfig:
         When ``config.json`` does not describe a model that is known here.
 
     """
+    check_values(checkpoint.config, checkpoint.path / 'config.json')
     try:
-        config = OpenVLAConfig.from_dict(dict(checkpoint.config))
+        config = OpenVLAConfig.from_dict(known_values(checkpoint.config))
     except VlaRosError as error:
         raise ConfigError(f'{checkpoint.path / "config.json"}: {error}') from error
     except Exception as error:  # whatever transformers' own validation raises
@@ -98,8 +115,14 @@ def model_config(checkpoint: Checkpoint) -> OpenVLAConfig:
 
 def expected_shapes(config: OpenVLAConfig) -> dict[str, tuple[int, ...]]:
     """Return every weight that the model needs and its shape; takes no memory."""
-    with torch.device('meta'):
-        model = OpenVLAForActionPrediction(config)
+    try:
+        with torch.device('meta'):
+            model = OpenVLAForActionPrediction(config)
+    except VlaRosError:
+        raise
+    except Exception as error:  # each library has its own for sizes that do not go together
+        raise ConfigError(f'config.json: no model can be made of its values: '
+                          f'{type(error).__name__}: {" ".join(str(error).split())}') from error
     return {key: tuple(value.shape) for key, value in model.state_dict().items()}
 
 
@@ -135,18 +158,24 @@ def load_model(checkpoint: Checkpoint, options: LoadOptions) -> OpenVLAForAction
         path = checkpoint.components['vision_backbone']
         state.update(_checked_vision(film_weights(read_component(path), path, dtype), config, path))
     automatic = options.device == 'auto'
-    model = OpenVLAForActionPrediction.from_pretrained(
-        None if state is not None else checkpoint.weights,
-        config=config,
-        state_dict=state,
-        dtype=dtype,
-        device_map='auto' if automatic else {'': options.device},
-        max_memory=dict(options.max_memory) if options.max_memory else None,
-        offload_folder=options.offload_folder,
-        quantization_config=quantization_config(options.quantization, dtype, automatic),
-        local_files_only=True,
-        use_safetensors=True,
-    )
+    _log.info('device: %s', options.describe_place())
+    try:
+        model = OpenVLAForActionPrediction.from_pretrained(
+            None if state is not None else checkpoint.weights,
+            config=config,
+            state_dict=state,
+            dtype=dtype,
+            device_map='auto' if automatic else {'': options.place},
+            max_memory=dict(options.max_memory) if options.max_memory else None,
+            offload_folder=options.offload_folder,
+            quantization_config=quantization_config(options.quantization, dtype, automatic),
+            local_files_only=True,
+            use_safetensors=True,
+        )
+    except torch.OutOfMemoryError as error:
+        raise ConfigError(f'{checkpoint.weights}: does not fit on {options.place}: '
+                          f'{" ".join(str(error).split())[:160]} Try quantization nf4, or device '
+                          f'auto, which puts the rest elsewhere') from error
     make_usable(model, options.quantization)
     return model.requires_grad_(False)
 

@@ -58,7 +58,7 @@ class Adapter:
 
         """
         config = read_json(folder / CONFIG_FILE)
-        _check_kind(config, folder / CONFIG_FILE)
+        check_kind(config, folder / CONFIG_FILE)
         path = folder / WEIGHTS_FILE
         if not path.is_file():
             raise ConfigError(f'{path}: no such file', path=path)
@@ -166,10 +166,34 @@ def _of_film(layer: str) -> bool:
     return layer.startswith('vision_backbone.vision_backbone.')
 
 
-def _check_kind(config: Mapping[str, Any], path: Path) -> None:
-    expected = {'peft_type': ('LORA',), 'use_dora': (False, None), 'bias': ('none', None),
-                'fan_in_fan_out': (False, None), 'modules_to_save': (None, [])}
-    for key, choices in expected.items():
+def check_kind(config: Mapping[str, Any], path: Path) -> None:
+    """Raise unless ``adapter_config.json`` is that of a plain LoRA adapter, as is merged here.
+
+    Raises
+    ------
+    ConfigError
+        When a key has another value than the one that is known; the message names file and key.
+
+    """
+    known = {'peft_type': ('LORA',), 'use_dora': (False, None), 'bias': ('none', None),
+             'fan_in_fan_out': (False, None), 'modules_to_save': (None, [])}
+    for key, choices in known.items():
         if config.get(key) not in choices:
             raise ConfigError(f'{path}: {key}: expected {choices[0]!r}, found {config.get(key)!r}; '
                               f'this kind of adapter is not known', path=path)
+    _check_numbers(config, path)
+
+
+def _check_numbers(config: Mapping[str, Any], path: Path) -> None:
+    patterns = config.get('alpha_pattern') or {}
+    if not isinstance(patterns, Mapping):
+        raise ConfigError(f'{path}: alpha_pattern: expected a mapping, found {patterns!r:.80}',
+                          path=path)
+    given = {f'alpha_pattern.{name}': value for name, value in patterns.items()}
+    if 'lora_alpha' in config:
+        given['lora_alpha'] = config['lora_alpha']
+    for key, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) \
+                or not math.isfinite(value):
+            raise ConfigError(f'{path}: {key}: expected a finite number, found {value!r:.80}',
+                              path=path)

@@ -9,14 +9,21 @@ from typing import Any
 
 from vla_ros.core.errors import ConfigError, unknown_choice
 from vla_ros.core.proprioception import ProprioLayout
-from vla_ros.core.types import ActionConvention, ActionFrame, ActionSpace, Rotation
+from vla_ros.core.types import (
+    ActionConvention,
+    ActionFrame,
+    ActionSpace,
+    Rotation,
+    check_dims,
+)
+from vla_ros.policy.config_file import config_file
 from vla_ros.policy.openvla.images import ImageRules
 from vla_ros.policy.openvla.loading import LoadOptions
 from vla_ros.policy.openvla.statistics import Normalization
-from vla_ros.resources import share_file, share_names
 from vla_ros.section import Section
 
 NON_ACTION_TOKENS = ('refuse', 'clip')
+CONTRADICTIONS = ('refuse', 'accept')
 LOAD_KEYS = tuple(field.name for field in fields(LoadOptions))
 MODEL_KEYS = ('model_path', 'base_path', 'unnorm_key', *LOAD_KEYS)
 """Options that say which model and where; everything else says how to read and feed it."""
@@ -43,6 +50,9 @@ class PolicySettings:
     non_action_tokens : str
         What a token that is no action does: ``refuse`` the answer, or ``clip`` to the nearest bin,
         as the reference, which then moves as far as it can.
+    contradictions : str
+        What a convention does that the checkpoint's statistics contradict for certain: ``refuse``
+        the checkpoint, or ``accept`` it with a warning.
     chunk_length : int, optional
         Steps of a chunk, where the checkpoint does not tell (OFT).
     normalization : str, optional
@@ -68,6 +78,7 @@ class PolicySettings:
     image: ImageRules
     convention: ActionConvention
     non_action_tokens: str
+    contradictions: str = 'refuse'
     chunk_length: int | None = None
     normalization: str | None = None
     proprio: ProprioLayout | None = None
@@ -98,7 +109,7 @@ def read_settings(policy: str, config: str | Path | None, overrides: Mapping[str
         A key or value is unknown, missing or badly typed.
 
     """
-    section = Section.open(_settings_file(policy, config))
+    section = Section.open(config_file(policy, config))
     known = section.keys()
     model: dict[str, Any] = {}
     replaced: dict[str, Any] = {}
@@ -114,18 +125,6 @@ def read_settings(policy: str, config: str | Path | None, overrides: Mapping[str
     return _settings(section.replaced(replaced), oft=policy == 'openvla_oft'), model
 
 
-def _settings_file(policy: str, config: str | Path | None) -> Path:
-    """Return a file by its path, or by its name in ``config/policies``."""
-    path = Path(config or policy).expanduser()
-    if path.suffix or len(path.parts) > 1:
-        return path
-    names = [name for name in share_names('config/policies', '.yaml')
-             if name.startswith('openvla')]
-    if path.name not in names:
-        raise unknown_choice('policy_config (or the path of a YAML file)', path.name, names)
-    return share_file('config', 'policies', f'{path.name}.yaml')
-
-
 def _settings(top: Section, oft: bool) -> PolicySettings:
     common: dict[str, Any] = {
         'cameras': top.texts('cameras'),
@@ -135,7 +134,12 @@ def _settings(top: Section, oft: bool) -> PolicySettings:
         'image': _image(top.section('image')),
         'convention': _convention(top.section('convention')),
         'non_action_tokens': _choice(top, 'non_action_tokens', NON_ACTION_TOKENS),
+        'contradictions': _choice(top, 'contradictions', CONTRADICTIONS),
     }
+    try:
+        check_dims(common['dims'], common['convention'])
+    except ConfigError as error:
+        raise ConfigError(f'{top.path}: dims: {error}', path=top.path, key='dims') from error
     if oft:
         modes = [mode.value for mode in Normalization]
         mode = _choice(top, 'normalization', ['auto', *modes])

@@ -189,10 +189,13 @@ class Statistics:
         if low.shape != high.shape or not (low <= high).all():
             raise ConfigError(f'{where}: expected {low_name} <= {high_name}, one for one; found '
                               f'{low.tolist()} and {high.tolist()}')
-        mask = np.asarray(values.get('mask', np.ones(len(low))), dtype=bool)
-        if mask.shape != low.shape:
-            raise ConfigError(f'{where}.mask: expected {len(low)} values, found {mask.size}')
-        return Bounds(low, high, mask, epsilon)
+        given = values.get('mask', [True] * len(low))
+        if not isinstance(given, list) or not all(isinstance(part, bool) for part in given):
+            raise ConfigError(f'{where}.mask: expected a list of true and false, found '
+                              f'{given!r:.80}')
+        if len(given) != len(low):
+            raise ConfigError(f'{where}.mask: expected {len(low)} values, found {len(given)}')
+        return Bounds(low, high, np.array(given), epsilon)
 
 
 def _numbers(values: Mapping[str, Any], name: str, where: str) -> np.ndarray:
@@ -200,7 +203,7 @@ def _numbers(values: Mapping[str, Any], name: str, where: str) -> np.ndarray:
         array = np.asarray(values[name], dtype=np.float64)
     except KeyError:
         raise ConfigError(f'{where}.{name}: missing; it has {", ".join(sorted(values))}') from None
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         array = np.empty(0)
     if array.ndim != 1 or array.size == 0 or not np.isfinite(array).all():
         raise ConfigError(f'{where}.{name}: expected a list of finite numbers, found '

@@ -169,7 +169,10 @@ def _write_component(directory: Path, name: str, module: nn.Module,
 def _statistics(tiny: TinyCheckpoint) -> dict[str, Any]:
     random = np.random.default_rng(tiny.seed)
     action = _ranges(random, tiny.action_size, tiny.largest)
-    # The last number is a gripper, which passes through.
+    # The last number is a gripper, 0 closed and 1 open, which passes through.
+    for name, value in (('mean', 0.5), ('std', 0.5), ('min', 0.0), ('max', 1.0), ('q01', 0.0),
+                        ('q99', 1.0)):
+        action[name][-1] = value
     values: dict[str, Any] = {
         'action': {**action, 'mask': [True] * (tiny.action_size - 1) + [False]},
         'num_transitions': 0, 'num_trajectories': 0}

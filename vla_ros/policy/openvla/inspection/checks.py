@@ -186,7 +186,7 @@ def _check_adapter(survey: Survey) -> None:
         return
     attempt = survey.findings.attempt
     path = survey.adapter / lora.CONFIG_FILE
-    attempt(path, lambda: lora._check_kind(survey.adapter_config, path))
+    attempt(path, lambda: lora.check_kind(survey.adapter_config, path))
     if not survey.adapter_tensors:
         return
     layers, prefix = {}, 'base_model.model.'

@@ -3,14 +3,18 @@
 Statistics know ranges, not meanings: frame, kind of rotation and which end of the gripper's range
 is open stand nowhere in a checkpoint. So a file fits when nothing speaks against it and the data
 set has its name; without the name it is only possible.
+
+Some objections are certain: no robot moves so, and no gripper has such numbers. Such a checkpoint
+is refused at load, unless the settings say that it is accepted; the others are warnings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -24,8 +28,40 @@ if TYPE_CHECKING:  # needs torch
     from vla_ros.policy.openvla.settings import PolicySettings
 
 TEMPLATE = 'openvla_oft_template'
-LARGEST_STEP, LARGEST_TURN = 0.3, 1.6
-"""More in one step, [m] and [rad], is no end-effector delta: the units are others."""
+
+
+class Limit(NamedTuple):
+    """Of one kind of number in the training data, 99 % of which stay below it.
+
+    Beyond ``doubtful`` the units are probably others, beyond ``impossible``, or ``speed`` a second,
+    they are.
+    """
+
+    doubtful: float
+    impossible: float
+    speed: float = math.inf
+
+
+_TURN_A_STEP = Limit(1.6, math.pi, 20.0)  # rad; half a turn in a step has no direction
+LIMITS: dict[str, dict[str, Limit]] = {
+    ActionSpace.EE_DELTA: {'translation': Limit(0.3, 0.5, 5.0), 'rotation': _TURN_A_STEP},
+    ActionSpace.EE_POSE: {'translation': Limit(2.0, 5.0), 'rotation': Limit(2.1 * math.pi,
+                                                                           4.0 * math.pi)},
+    ActionSpace.JOINT_DELTA: {'joint': _TURN_A_STEP},
+    ActionSpace.JOINT_POSITION: {'joint': Limit(2.1 * math.pi, 4.0 * math.pi)},
+}
+"""Limits [m, rad] of each space. Arms move at 1 to 3 m/s and up to 6 rad/s at most, and people who
+demonstrate with them far below; joints of some turn once around in either direction."""
+
+
+class Objection(NamedTuple):
+    """What speaks against a convention, and whether that is certain."""
+
+    text: str
+    certain: bool = False
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True)
@@ -121,34 +157,49 @@ def matches(policy: str, key: str, action: Bounds, chunk: int | None, proprio: i
         verdict = 'no' if reasons else 'fits' if named else 'possible'
         motion = '' if reasons and action.size != len(convention.dims) else _motion(
             convention, action)
-        found.append(Match(convention.name, policy, key, verdict, tuple(reasons), motion))
+        found.append(Match(convention.name, policy, key, verdict, tuple(map(str, reasons)),
+                           motion))
     return sorted(found, key=lambda match: ('fits', 'possible', 'no').index(match.verdict))
 
 
 def objections(convention: Convention, action: Bounds, chunk: int | None = None,
-               proprio: int | None = None) -> list[str]:
+               proprio: int | None = None) -> list[Objection]:
     """Return what speaks against reading a data set's actions by a convention."""
     if action.size != len(convention.dims):
-        return [f'actions: expected {len(convention.dims)} numbers '
-                f'({" ".join(convention.dims)}), found {action.size}']
+        return [Objection(f'actions: expected {len(convention.dims)} numbers '
+                          f'({" ".join(convention.dims)}), found {action.size}', certain=True)]
     reasons = []
     if chunk is not None and convention.chunk not in (None, chunk):
-        reasons.append(f'chunk length: expected {convention.chunk}, found {chunk}')
+        reasons.append(Objection(f'chunk length: expected {convention.chunk}, found {chunk}',
+                                 certain=True))
     if None not in (proprio, convention.proprio) and proprio != convention.proprio:
-        reasons.append(f'proprioception: expected {convention.proprio} numbers, found {proprio}')
-    step, turn = _largest(convention, action)
-    if convention.space == ActionSpace.EE_DELTA:
-        for what, value, limit, unit in (('translation', step, LARGEST_STEP, 'm'),
-                                         ('rotation', turn, LARGEST_TURN, 'rad')):
-            if not value <= limit:
-                reasons.append(f'{what}: expected at most {limit} {unit} a step, found '
-                               f'{value:.2g} {unit} with its {what}_scale: other units')
+        reasons.append(Objection(f'proprioception: expected {convention.proprio} numbers, found '
+                                 f'{proprio}', certain=True))
+    reasons += _units(convention, action)
     if GRIPPER_DIM in convention.dims:
         reasons += _gripper(convention, action)
     return reasons
 
 
-def _gripper(convention: Convention, action: Bounds) -> list[str]:
+def _units(convention: Convention, action: Bounds) -> Iterator[Objection]:
+    delta = convention.space in (ActionSpace.EE_DELTA, ActionSpace.JOINT_DELTA)
+    for what, limit in LIMITS[convention.space].items():
+        value = _largest(convention, action)[what]
+        speed = value / convention.dt if delta else 0.0
+        certain = not (value <= limit.impossible and speed <= limit.speed)
+        if value <= limit.doubtful and not certain:
+            continue
+        unit = 'm' if what == 'translation' else 'rad'
+        scaled = '' if what == 'joint' else f' with its {what}_scale'
+        expected = f'at most {limit.doubtful:.3g} {unit}{" a step" if delta else ""}'
+        if speed > limit.speed:
+            expected += f' and {limit.speed:g} {unit}/s'
+        yield Objection(f'{what}: expected {expected}, found {value:.2g} {unit}{scaled}'
+                        f'{f", {speed:.2g} {unit}/s" if delta else ""}: other units'
+                        f'{" or another dt" if delta else ""}', certain)
+
+
+def _gripper(convention: Convention, action: Bounds) -> list[Objection]:
     at = convention.dims.index(GRIPPER_DIM)
     low, high = float(action.low[at]), float(action.high[at])
     ends = sorted((convention.gripper_closed, convention.gripper_open))
@@ -156,26 +207,33 @@ def _gripper(convention: Convention, action: Bounds) -> list[str]:
     inside = ends[0] - 0.25 * span <= low and high <= ends[1] + 0.25 * span
     if inside and high - low >= 0.75 * span:
         return []
-    return [f'gripper: expected {convention.gripper_closed:g} (closed) to '
-            f'{convention.gripper_open:g} (open), found {low:.3g} to {high:.3g}']
+    # Too narrow a range may be that of a task: certain are only numbers that the convention lacks.
+    certain = (low < ends[0] - 0.5 * span or high > ends[1] + 0.5 * span
+               or low > ends[1] or high < ends[0])
+    return [Objection(f'gripper: expected {convention.gripper_closed:g} (closed) to '
+                      f'{convention.gripper_open:g} (open), found {low:.3g} to {high:.3g}',
+                      certain)]
 
 
-def _largest(convention: Convention, action: Bounds) -> tuple[float, float]:
-    """Return the largest translation [m] and rotation [rad] along one axis, in a step."""
+def _largest(convention: Convention, action: Bounds) -> dict[str, float]:
+    """Return the largest translation [m], rotation and joint angle [rad] along one axis."""
     reach = np.maximum(abs(action.low), abs(action.high))
 
     def over(names: Sequence[str]) -> float:
         picked = [reach[i] for i, dim in enumerate(convention.dims) if dim in names]
         return float(max(picked, default=0.0))
 
-    return (over(EE_DIMS[:3]) * convention.translation_scale,
-            over(EE_DIMS[3:]) * convention.rotation_scale)
+    joints = [dim for dim in convention.dims if dim not in (*EE_DIMS, GRIPPER_DIM)]
+    return {'translation': over(EE_DIMS[:3]) * abs(convention.translation_scale),
+            'rotation': over(EE_DIMS[3:]) * abs(convention.rotation_scale),
+            'joint': over(joints)}
 
 
 def _motion(convention: Convention, action: Bounds) -> str:
     if convention.space != ActionSpace.EE_DELTA:
         return ''
-    step, turn = _largest(convention, action)
+    largest = _largest(convention, action)
+    step, turn = largest['translation'], largest['rotation']
     return (f'at most {step:.3g} m and {turn:.3g} rad a step and axis, '
             f'{step / convention.dt:.2g} m/s and {turn / convention.dt:.2g} rad/s')
 

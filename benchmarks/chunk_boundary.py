@@ -1,11 +1,12 @@
 """What happens where one action chunk meets the next: every fusion mode under latency.
 
-A policy that looks at the measured tool answers with chunks of deltas that bring it back to a path,
-late, sometimes not at all, and not always of the same opinion. The real pipeline executes them on an
-arm that lags its commands. Scored on the commands: the largest step of the velocity between two
-ticks, acceleration and jerk, the distance to the path, and the time not RUNNING (starvation). Two
-common ways are run as well: a chunk that begins when it arrives, whenever it was due
-("as it arrives"), and one that asks for the next chunk when the last is used up ("stop and go").
+A policy that looks at the measured tool answers with chunks of deltas that bring it back to a
+path, late, sometimes not at all, and not always of the same opinion. The real pipeline executes
+them on an arm that lags its commands. Scored on the commands: the largest step of the velocity
+between two ticks, acceleration and jerk, the distance to the path, and the time not RUNNING
+(starvation). Two common ways are run as well: a chunk that begins when it arrives, whenever it was
+due ("as it arrives"), and one that asks for the next chunk when half of the last is used up ("stop
+and go").
 
 The paths are made up (sines) and, with ``--episode``, a recorded hand-held gripper.
 """
@@ -258,8 +259,9 @@ def draw(rows: list[dict], file: str) -> None:
                 ax.set_ylabel(label)
     for ax in axes[-1]:
         ax.set_xlabel('latency [ms]')
-    axes[0][-1].legend(fontsize=8)
-    figure.tight_layout()
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.tight_layout(rect=(0.0, 0.03, 1.0, 1.0))
+    figure.legend(handles, labels, loc='lower center', ncol=len(labels), fontsize=8)
     figure.savefig(file, dpi=80)
 
 

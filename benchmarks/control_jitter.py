@@ -1,15 +1,18 @@
 """How evenly commands leave the control node while a policy computes, against the ordinary way.
 
-Three processes run: the real ``control_node``, the real ``policy_node`` and a world that plays the
-robot and two cameras. The policy is a stand-in for a model: as many matrix products in torch as
-take about 85 ms, ten times a second. The ordinary way is one process: control in an rclpy timer,
-image subscriptions and the same inference in the same MultiThreadedExecutor (each with a callback
-group of its own, which is more than many do), with the same pipeline and the same world.
+Three processes run: the real ``control_node``, the real ``policy_node``, and a world that plays the
+arm and two cameras. In the policy node a stand-in for a model goes through as many layers of random
+weights in torch as take 85 ms, ten times a second, in one thread: one core is busy. The ordinary
+way is one process: control in an rclpy timer, image subscriptions and the same inference in the
+same ``MultiThreadedExecutor``, each with a callback group of its own (which is more than many do),
+with the same pipeline, the same world and the same load.
 
 The period error is the difference between the time from one command to the next and the period.
-Both ways it is measured alike, inside the process that sends: the monotonic clock is read when the
+For all it is measured alike, in the process that sends: the monotonic clock is read when the
 publisher's ``publish`` has returned, that is when the command has left. An observer of the topic
-would add its own delays, and the header's stamp says when a tick began, not when it was sent.
+would add its own delays, and the header's stamp tells for when a command was decided, not when it
+was sent. Kinds take turns. ``control_node`` runs as it is installed, with real-time priority where
+the user may have one, and again without.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -46,7 +50,7 @@ WIDTH, HEIGHT, CAMERA_HZ, JOINTS_HZ, INFERENCE_HZ = 640, 480, 30.0, 125.0, 10.0
 BUSY_S = 0.085  # of an inference, of which ten start in a second
 _WIDTH = 512
 ORDINARY_THREADS = 4
-WARM_S = 3.0
+START_S = 8.0
 
 
 class TorchPolicy:
@@ -97,75 +101,86 @@ class TorchPolicy:
 
 
 def layers_in(seconds: float) -> int:
-    """Return how many layers take this long on this machine when nothing else runs."""
+    """Return how many layers take this long on a core of this machine."""
     policy = TorchPolicy(0)
     policy.compute(20)
     best = math.inf
     for _ in range(5):
-        started = time.perf_counter()
+        started = time.thread_time()  # of the core, whatever else runs on it
         policy.compute(20)
-        best = min(best, (time.perf_counter() - started) / 20)
+        best = min(best, (time.thread_time() - started) / 20)
     return max(1, round(seconds / best))
 
 
 # The processes
 
 class Recorder:
-    """Notes when each joint command of this process has been published."""
+    """Notes when this process has published a joint command, and what images it has received."""
 
-    def __init__(self) -> None:
+    def __init__(self, out: str) -> None:
+        from rclpy.node import Node
         from rclpy.publisher import Publisher
-        from sensor_msgs.msg import JointState
+        from sensor_msgs.msg import Image, JointState
 
-        self.sent_ns: list[int] = []
-        self.moving = 0
-        publish, sent = Publisher.publish, self.sent_ns
+        self._out = Path(out)
+        self.sent: list[tuple[int, bool]] = []  # monotonic time [ns], whether the arm moves
+        self.seen_ns: list[int] = []
+        publish, subscribe = Publisher.publish, Node.create_subscription
 
         def recorded(publisher: Any, msg: Any) -> None:
             publish(publisher, msg)
             if publisher.msg_type is JointState:
-                sent.append(time.monotonic_ns())
-                self.moving += any(abs(v) > 1e-4 for v in msg.velocity)
+                self.sent.append((time.monotonic_ns(), any(abs(v) > 1e-4 for v in msg.velocity)))
 
-        Publisher.publish = recorded
+        def counted(node: Any, kind: Any, topic: str, callback: Any, *args: Any,
+                    **options: Any) -> Any:
+            def count(msg: Any) -> Any:
+                self.seen_ns.append(time.monotonic_ns())
+                return callback(msg)
+            return subscribe(node, kind, topic, count if kind is Image else callback, *args,
+                             **options)
 
-    def write(self, path: str, **values: object) -> None:
+        Publisher.publish, Node.create_subscription = recorded, counted
+
+    def write(self) -> None:
         """Write what was noted."""
-        Path(path).write_text(json.dumps(
-            {'sent_ns': self.sent_ns, 'moving': self.moving, **values}), encoding='utf-8')
+        self._out.write_text(json.dumps({'sent': self.sent, 'seen_ns': self.seen_ns}),
+                             encoding='utf-8')
 
 
-def control(args: argparse.Namespace) -> int:
+def control(args: argparse.Namespace) -> None:
     """Run the real control node."""
     from vla_ros.ros.control_node import main as control_node
 
-    recorder = Recorder()
-    status = control_node(['control_node', '--ros-args', '-p', f'robot:={ROBOT}',
-                           '-p', f'rate_hz:={args.rate}', *args.ros_args.split()])
-    recorder.write(args.out)
-    return status
+    recorder = Recorder(args.out)
+    control_node(['control_node', '--ros-args', '-p', f'robot:={ROBOT}', '-p',
+                  f'rate_hz:={args.rate}', *(['-p', f'thread_priority:={args.priority}']
+                                             if args.priority is not None else [])])
+    recorder.write()
 
 
-def policy(args: argparse.Namespace) -> int:
+def policy(args: argparse.Namespace) -> None:
     """Run the real policy node with the stand-in for a model."""
     from vla_ros.ros.policy_node import main as policy_node
 
     POLICIES['layers'] = lambda **options: TorchPolicy(args.layers)
-    return policy_node(['policy_node', '--ros-args', '-p', f'robot:={ROBOT}', '-p',
-                        'policy:=layers', '-p', f'inference_rate_hz:={INFERENCE_HZ}',
-                        '-p', f"instruction:='{TASK}'"])
+    recorder = Recorder(args.out)
+    policy_node(['policy_node', '--ros-args', '-p', f'robot:={ROBOT}', '-p', 'policy:=layers',
+                 '-p', f'inference_rate_hz:={INFERENCE_HZ}', '-p', f"instruction:='{TASK}'"])
+    recorder.write()
 
 
-def ordinary(args: argparse.Namespace) -> int:
+def ordinary(args: argparse.Namespace) -> None:
     """Run control, cameras and inference in one process, as a single node commonly does."""
+    import rclpy
     from rclpy.callback_groups import MutuallyExclusiveCallbackGroup as Group
+    from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
     from rclpy.node import Node
     from sensor_msgs.msg import Image, JointState
 
     from vla_ros.assembly import build_pipeline
     from vla_ros.robots import load_profile
     from vla_ros.ros import qos
-    from vla_ros.ros.context import run_node
     from vla_ros.ros.images import rgb_from_image
     from vla_ros.ros.joint_states import JointStateReader, joint_state_message
     from vla_ros.ros.parameter_spec import load_specs
@@ -176,11 +191,11 @@ def ordinary(args: argparse.Namespace) -> int:
     names = [*profile.joints.names, profile.gripper.joint]
     values = {name: spec.default for name, spec in load_specs('control_node').items()}
     model = TorchPolicy(args.layers)
-    recorder = Recorder()
+    recorder = Recorder(args.out)
 
     class Everything(Node):
-        def __init__(self, context: Any) -> None:
-            super().__init__('everything', context=context)
+        def __init__(self) -> None:
+            super().__init__('everything')
             self._pipeline = build_pipeline(
                 profile, pipeline_config({**values, 'rate_hz': args.rate}), values['ik_backend'])
             self._lock = threading.Lock()  # the pipeline is not thread-safe
@@ -221,12 +236,16 @@ def ordinary(args: argparse.Namespace) -> int:
                 self._commands.publish(joint_state_message(
                     names, [*tick.q, tick.gripper], [*tick.velocity, 0.0], stamp_ns=tick.stamp_ns))
 
-    status = run_node(Everything, 'everything', args=['everything'], threads=ORDINARY_THREADS)
-    recorder.write(args.out)
-    return status
+    rclpy.init(args=[])
+    executor = MultiThreadedExecutor(ORDINARY_THREADS)
+    executor.add_node(Everything())
+    with suppress(KeyboardInterrupt, ExternalShutdownException):
+        executor.spin()
+    recorder.write()
+    os._exit(0)  # threads of the executor may still compute
 
 
-def world(args: argparse.Namespace) -> int:
+def world(args: argparse.Namespace) -> None:
     """Play an arm that follows at once, and two cameras."""
     from rclpy.node import Node
     from sensor_msgs.msg import Image, JointState
@@ -247,15 +266,16 @@ def world(args: argparse.Namespace) -> int:
             self._q = [*profile.joints.home, 0.05]
             self._state = self.create_publisher(JointState, 'joint_states', qos.JOINTS)
             self.create_subscription(JointState, 'joint_command', self._follow, qos.JOINTS)
-            self._cameras = {name: self.create_publisher(
-                Image, f'camera/{name}/image_raw', qos.CAMERA) for name in CAMERAS}
+            self._cameras = [self.create_publisher(
+                Image, f'camera/{name}/image_raw', qos.CAMERA) for name in CAMERAS]
             # Several pictures, so that no two after each other are the same.
             self._pictures = [image_from_rgb(
                 random.integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8), 0, 'camera')
                 for _ in range(4)]
             self._shown = 0
             self.create_timer(1.0 / JOINTS_HZ, self._say)
-            self.create_timer(1.0 / CAMERA_HZ, self._show)
+            # By turns: two cameras without a common trigger.
+            self.create_timer(1.0 / CAMERA_HZ / len(CAMERAS), self._show)
 
         def _follow(self, msg: JointState) -> None:
             self._q = list(msg.position)
@@ -265,77 +285,186 @@ def world(args: argparse.Namespace) -> int:
                 names, self._q, stamp_ns=self.get_clock().now().nanoseconds))
 
         def _show(self) -> None:
-            for camera in self._cameras.values():
-                self._shown += 1
-                picture = self._pictures[self._shown % len(self._pictures)]
-                picture.header.stamp = self.get_clock().now().to_msg()
-                camera.publish(picture)
+            self._shown += 1
+            picture = self._pictures[self._shown % len(self._pictures)]
+            picture.header.stamp = self.get_clock().now().to_msg()
+            self._cameras[self._shown % len(self._cameras)].publish(picture)
 
-    return run_node(World, 'world', args=['world'])
+    run_node(World, 'world', args=['world'])
+
+
+ROLES = {'world': world, 'control': control, 'policy': policy, 'ordinary': ordinary}
 
 
 # The measurement
 
-def measure(kind: str, rate: float, layers: int, seconds: float, ros_args: str = '') -> dict:
-    """Return the period error of one kind of process at one rate."""
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder, 'sent.json')
-        started: list[subprocess.Popen] = []
+@dataclass(frozen=True)
+class Kind:
+    """What is compared: its name in the table, the processes, and the control node's priority."""
 
-        def start(role: str, *more: str) -> subprocess.Popen:
-            log = open(Path(folder, f'{role}.log'), 'w')
-            process = subprocess.Popen(
-                [sys.executable, __file__, '--role', role, '--layers', str(layers), '--rate',
-                 str(rate), '--out', str(out), *more], stdout=log, stderr=log)
-            started.append(process)
-            return process
+    label: str
+    roles: tuple[str, ...]
+    priority: int | None = None
+
+
+KINDS = (Kind('ordinary way', ('ordinary',)),
+         Kind('control_node', ('control', 'policy')),
+         Kind('control_node, no priority', ('control', 'policy'), 0))
+
+
+def measure(kind: Kind, rate: float, layers: int, seconds: float) -> dict:
+    """Run the processes of one kind and return what was noted in the time measured."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        processes = {}
+        for role in ('world', *kind.roles):
+            log = stack.enter_context(Path(folder, f'{role}.log').open('w'))
+            command = [sys.executable, __file__, '--role', role, '--layers', str(layers), '--rate',
+                       str(rate), '--out', str(Path(folder, f'{role}.json'))]
+            if kind.priority is not None:
+                command += ['--priority', str(kind.priority)]
+            processes[role] = subprocess.Popen(command, stdout=log, stderr=log)
+            stack.callback(_end, processes[role])
+        time.sleep(START_S)
+        begin, busy = time.monotonic_ns(), _times()
+        cpu = {role: _cpu_s(process.pid) for role, process in processes.items()}
+        time.sleep(seconds)
+        end, busy = time.monotonic_ns(), [b - a for a, b in zip(busy, _times(), strict=True)]
+        cpu = {role: _cpu_s(process.pid) - cpu[role] for role, process in processes.items()}
+        for role in kind.roles:
+            _end(processes[role])
+        logs = {role: Path(folder, f'{role}.log').read_text() for role in processes}
+        noted = {}
+        for role in kind.roles:
+            try:
+                noted[role] = json.loads(Path(folder, f'{role}.json').read_text())
+            except FileNotFoundError:
+                raise SystemExit(f'{role} failed:\n{logs[role]}') from None
+
+    sent = [(t, moves) for t, moves in noted[kind.roles[0]]['sent'] if begin <= t <= end]
+    seen = sum(begin <= t <= end for t in noted[kind.roles[-1]]['seen_ns'])
+    if len(sent) < 3:
+        raise SystemExit(f'{kind.label}: {len(sent)} commands in {seconds:g} s:\n'
+                         f'{logs[kind.roles[0]]}')
+    error = np.abs(np.diff([t for t, _ in sent]) * 1e-6 - 1e3 / rate)
+    total, stolen = busy
+    granted = [line.split('thread_priority: ')[1] for line in logs[kind.roles[0]].splitlines()
+               if 'thread_priority: ' in line]
+    return {'kind': kind.label, 'rate_hz': rate, 'sent_part': len(sent) / (seconds * rate),
+            'moving_part': sum(moves for _, moves in sent) / len(sent),
+            'images_hz': seen / seconds, **_quantiles(error), 'error_ms': error.tolist(),
+            'cpu_s': cpu, 'others_cores': (total - sum(cpu.values())) / seconds,
+            'stolen_cores': stolen / seconds, 'thread_priority': granted[0] if granted else None}
+
+
+def _quantiles(error_ms: Any) -> dict[str, float]:
+    return {'p50_ms': float(np.percentile(error_ms, 50)),
+            'p99_ms': float(np.percentile(error_ms, 99)), 'max_ms': float(np.max(error_ms))}
+
+
+def _end(process: subprocess.Popen) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
         try:
-            start('world')
-            if kind == 'control':
-                start('policy')
-            sender = start(kind, f'--ros-args={ros_args}')
-            time.sleep(8)
-            begin = time.monotonic_ns()
-            time.sleep(seconds)
-            end = time.monotonic_ns()
-            sender.send_signal(signal.SIGINT)
-            sender.wait(20)
-        finally:
-            for process in started:
-                process.terminate()
-            for process in started:
-                process.wait(20)
-            for f in Path(folder).glob('*.log'):
-                print(f.name, f.read_text()[-600:])
-        noted = json.loads(out.read_text())
-    sent = np.array([t for t in noted['sent_ns'] if begin <= t <= end])
-    error = np.abs(np.diff(sent) * 1e-6 - 1e3 / rate)
-    return {'kind': kind, 'rate': rate, 'n': len(sent), 'moving': noted['moving']/len(noted['sent_ns']),
-            **{f'p{p}': round(float(np.percentile(error, p)),3) for p in (50, 90, 99, 99.9)}, 'max': float(error.max())}
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _times() -> list[float]:
+    """Return the time that all cores were busy, and that another machine had them [s]."""
+    first = Path('/proc/stat').read_text().split('\n', 1)[0].split()[1:]
+    user, nice, system, _idle, _wait, interrupt, soft, stolen = (
+        int(x) / os.sysconf('SC_CLK_TCK') for x in first[:8])
+    return [user + nice + system + interrupt + soft, stolen]
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+def summary(runs: list[dict], rate: float) -> list[dict]:
+    """Return a row for each kind at one rate: all rounds together."""
+    rows = []
+    for kind in KINDS:
+        rounds = [r for r in runs if r['kind'] == kind.label and r['rate_hz'] == rate]
+        row = {'kind': kind.label, 'rate_hz': rate, 'rounds_p99_ms': [r['p99_ms'] for r in rounds],
+               **_quantiles(np.concatenate([r['error_ms'] for r in rounds]))}
+        for key in ('sent_part', 'moving_part', 'images_hz', 'others_cores', 'stolen_cores'):
+            row[key] = float(np.mean([r[key] for r in rounds]))
+        rows.append(row)
+    # Against its best round: the executor of the ordinary way has good and very bad ones.
+    for row in rows:
+        row['times_better'] = min(rows[0]['rounds_p99_ms']) / row['p99_ms']
+    return rows
 
 
 def main() -> int:
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--seconds', type=float, default=20.0)
+    parser.add_argument('--seconds', type=float, default=20.0, help='of each round')
+    parser.add_argument('--rounds', type=int, default=2)
+    parser.add_argument('--rates', type=float, nargs='+', default=[100.0, 250.0], metavar='HZ')
     parser.add_argument('--json', metavar='FILE')
-    parser.add_argument('--role', help=argparse.SUPPRESS)
-    parser.add_argument('--layers', type=int, help=argparse.SUPPRESS)
-    parser.add_argument('--rate', type=float, help=argparse.SUPPRESS)
-    parser.add_argument('--out', help=argparse.SUPPRESS)
-    parser.add_argument('--ros-args', default='', help=argparse.SUPPRESS)
-    parser.add_argument('--kinds', default='control,ordinary')
-    parser.add_argument('--rates', default='100,250')
+    parser.add_argument('--role', choices=ROLES,
+                        help=argparse.SUPPRESS)
+    for name, kind in (('layers', int), ('rate', float), ('priority', int), ('out', str)):
+        parser.add_argument(f'--{name}', type=kind, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.role:
-        return globals()[args.role](args)
+        ROLES[args.role](args)
+        return 0
     os.environ.setdefault('ROS_DOMAIN_ID', str(os.getpid() % 100 + 1))
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    machine = (f'{platform.platform()}, {os.cpu_count()} cores, Python '
+               f'{platform.python_version()}, torch {version("torch")}, {_ros_versions()}, vla_ros '
+               f'{__version__}')
+    print(machine)
     layers = layers_in(BUSY_S)
-    print('layers', layers)
-    for rate in args.rates.split(','):
-        for kind in args.kinds.split(','):
-            print(measure(kind, float(rate), layers, args.seconds, args.ros_args), flush=True)
+    print(f'two cameras {WIDTH}x{HEIGHT} at {CAMERA_HZ:g} Hz, joint states at {JOINTS_HZ:g} Hz, '
+          f'chunks at {INFERENCE_HZ:g} Hz ({layers} layers, {BUSY_S * 1e3:g} ms in a thread)')
+    print(f'ordinary way: rclpy timer, images and inference in one MultiThreadedExecutor of '
+          f'{ORDINARY_THREADS} threads', flush=True)
+    print(f'{args.rounds} rounds of {args.seconds:g} s each', flush=True)
+    runs: list[dict] = []
+    rows: list[dict] = []
+    for rate in args.rates:
+        runs += [measure(kind, rate, layers, args.seconds)
+                 for _ in range(args.rounds) for kind in KINDS]
+        rows += summary(runs, rate)
+    _print(rows)
+    print('thread_priority:', '; '.join(sorted({r['thread_priority'] for r in runs
+                                                if r['thread_priority']})))
+    if args.json:
+        Path(args.json).write_text(json.dumps({
+            'machine': machine, 'layers': layers, 'seconds': args.seconds, 'rows': rows,
+            'runs': [{k: v for k, v in r.items() if k != 'error_ms'} for r in runs]}, indent=1),
+            encoding='utf-8')
     return 0
+
+
+def _print(rows: list[dict]) -> None:
+    print(f'{"period error":<14}{"":<27}{"p50 ms":>9}{"p99 ms":>9}{"max ms":>9}{"better":>9}'
+          f'{"sent":>7}{"moving":>8}{"images/s":>10}')
+    for r in rows:
+        better = f'{r["times_better"]:.1f}x' if r['kind'] != KINDS[0].label else ''
+        print(f'{r["rate_hz"]:>7g} Hz    {r["kind"]:<27}{r["p50_ms"]:>9.3f}{r["p99_ms"]:>9.3f}'
+              f'{r["max_ms"]:>9.2f}{better:>9}{r["sent_part"]:>7.0%}{r["moving_part"]:>8.0%}'
+              f'{r["images_hz"]:>10.0f}')
+    others, stolen = (max(r[key] for r in rows) for key in ('others_cores', 'stolen_cores'))
+    print('better: p99 against that of the best round of the ordinary way. sent: of the commands '
+          'that were due.')
+    print(f'Meanwhile other processes used up to {others:.2f} cores, and the hypervisor took '
+          f'{stolen:.2f}.')
+
+
+def _ros_versions() -> str:
+    found = []
+    for name, distribution in (('rclpy', 'ros-rclpy'), ('Fast DDS', 'ros-fastdds')):
+        with suppress(PackageNotFoundError):
+            found.append(f'{name} {version(distribution)}')
+    return ', '.join(found) or f'ROS {os.environ.get("ROS_DISTRO", "unknown")}'
 
 
 if __name__ == '__main__':

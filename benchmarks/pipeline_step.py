@@ -27,8 +27,8 @@ from types import ModuleType
 from typing import Any
 
 # One thread is what is measured; others would also wait for work in a loop.
-for _library in ('OMP', 'OPENBLAS', 'MKL'):
-    os.environ.setdefault(f'{_library}_NUM_THREADS', '1')
+os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
+os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 import numpy as np
 

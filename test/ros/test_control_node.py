@@ -19,11 +19,13 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
+from vla_ros.core.provenance import decode
 from vla_ros.core.types import ActionChunk, ActionConvention, ActionSpace
 from vla_ros.robots import load_profile
 from vla_ros.ros import qos
 from vla_ros.ros.chunk_message import chunk_message, withdrawal_message
 from vla_ros.ros.joint_states import joint_state_message
+from vla_ros.ros.observation_record import ObservationRecord
 from vla_ros.ros.policy_description import PolicyDescription
 from vla_ros.ros.stamps import duration_message, time_message
 
@@ -176,6 +178,50 @@ def test_a_valid_chunk_moves_the_arm_the_way_it_says(rig: Rig) -> None:
     before = _x(rig.robot.q)
     rig.drive()
     wait_until(lambda: _x(rig.robot.q) > before + 0.003, 'motion along x')
+
+
+def test_diagnostics_tell_how_even_the_period_is_and_what_the_system_granted(rig: Rig) -> None:
+    since = len(rig.observer.diagnostics)
+    status = rig.observer.wait_diagnostic('control_node: loop', '100 Hz', since=since)
+    values = {v.key: v.value for v in status.values}
+    for name in ('period_error', 'wake_up', 'decide'):
+        p50, p99, longest = (float(values[f'{name}_{part}_ms']) for part in ('p50', 'p99', 'max'))
+        assert 0.0 <= p50 <= p99 <= longest
+    assert ' ms: ' in values['period_error_histogram']
+    assert int(values['overruns']) >= 0
+    realtime = rig.observer.wait_diagnostic('control_node: realtime')
+    granted = {v.key: v.value for v in realtime.values}['thread_priority']
+    assert granted == 'SCHED_FIFO 50' if realtime.level == b'\x00' else 'rtprio' in granted
+    assert f'thread_priority: {granted}' in rig.process.log
+
+
+def test_provenance_says_from_which_chunks_each_command_came(rig: Rig) -> None:
+    texts = rig.observer.hear(String, 'provenance', qos.CHUNK)
+    observations = rig.observer.publisher(String, 'observation', qos.CHUNK)
+    texts.wait(lambda m: True, 'provenance while holding')
+    commands = len(rig.robot.commands)
+    rig.drive()
+    # The record of an observation, for a chunk that is sent after it.
+    chunk = rig.policy.chunk()
+    stamp = stamp_ns(chunk)
+    observations.publish(String(data='no json'))
+    rig.observer.wait_diagnostic('control_node: observation', 'expected an observation', level=2)
+    observations.publish(String(data=ObservationRecord(
+        stamp, {'camera': stamp - 5_000_000}, 0, 'go', 80.0).to_json()))
+    rig.policy.send(chunk)
+
+    def told(message: String) -> bool:
+        return any(c.stamp_ns == stamp and c.sources == {'camera': stamp - 5_000_000}
+                   and c.source == 'played' for c in decode(message.data).chunks)
+
+    texts.wait(told, 'the chunk with its sources')
+    texts.wait(lambda m: any(stamp in t.chunk_stamps_ns for t in decode(m.data).ticks),
+               'a tick with the chunk')
+    sent = {stamp_ns(m): m for m in rig.robot.commands.messages[commands:]}
+    ticks = [t for m in texts.messages for t in decode(m.data).ticks if t.stamp_ns in sent]
+    assert len([t for t in ticks if t.mode == 'AUTONOMOUS' and sum(t.weights) > 0.99]) > 3
+    for tick in ticks:
+        np.testing.assert_allclose(tick.q, sent[tick.stamp_ns].position[:6], atol=1e-6)
 
 
 def test_the_mode_tells_a_late_subscriber_what_is_and_why(rig: Rig) -> None:
@@ -550,6 +596,8 @@ def test_without_a_clock_nothing_is_sent_and_diagnostics_say_so(alone: Callable[
     (['--params-file', '{typo}'], ["'chunk_timeout'", "did you mean 'chunk_timeout_s'?"]),
     (['-p', 'robot:={profile}'], ['arm.yaml', "missing key 'gripper.speed'"]),
     (['-p', 'ik_backend:=curob'], ["'ik_backend'", 'pinocchio']),
+    (['-p', 'cpu_affinity:=[4095]'], ['cpu_affinity', 'no core 4095', 'its cores: ']),
+    (['-p', 'thread_priority:=100'], ["'thread_priority'", '0 to 99']),
 ])
 def test_a_wrong_start_ends_with_status_2_and_one_line(
         tmp_path: Any, repo_root: Any, arguments: list[str], parts: list[str]) -> None:

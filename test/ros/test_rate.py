@@ -122,13 +122,18 @@ def test_stop_wakes_a_loop_whose_simulation_stands_still(clock):
 
 
 class StepClock:
-    """A monotonic clock that a test sets."""
+    """A monotonic clock that a test sets, and that a sleep moves on, as late as it is told."""
 
     def __init__(self):
         self.now_ns = 1000 * MS
+        self.wakes_late_ns = 0
 
     def __call__(self):
         return self.now_ns
+
+    def sleep(self, seconds):
+        assert seconds > 0.0
+        self.now_ns += round(seconds * 1e9) + self.wakes_late_ns
 
 
 def test_without_simulated_time_deadlines_are_on_the_monotonic_clock():
@@ -143,6 +148,85 @@ def test_without_simulated_time_deadlines_are_on_the_monotonic_clock():
     tick = ticker.wait()
     assert (tick.error_ns, tick.overruns) == (35 * MS, 3)
     ticker.stop()
+    assert ticker.wait() is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 2 * MS), st.integers(0, 3 * MS)), max_size=40),
+       st.lists(st.integers(0, 3 * MS), min_size=40, max_size=40))
+def test_what_takes_less_than_the_lead_is_sent_exactly_on_the_grid(turns, leads):
+    clock = StepClock()
+    ticker = Ticker(ROSClock(), 10 * MS, clock, clock.sleep)
+    first = ticker.wait()
+    assert (first.error_ns, first.ahead_ns) == (0, 0)
+    start = clock.now_ns
+    for i, ((late, work), lead) in enumerate(zip(turns, leads, strict=False), start=1):
+        ticker.lead_ns = lead
+        deadline = start + i * 10 * MS
+        clock.wakes_late_ns = late
+        tick = ticker.wait()
+        assert tick.error_ns == late
+        assert clock.now_ns == deadline - lead + late
+        assert tick.ahead_ns == max(0, lead - late)
+        clock.wakes_late_ns = 0
+        clock.now_ns += work
+        ready = clock.now_ns
+        ticker.wait_deadline()
+        assert clock.now_ns == max(deadline, ready)
+        assert ticker.idle_ns() == deadline + 10 * MS - lead - clock.now_ns
+    assert ticker.overruns == 0
+    ticker.stop()
+
+
+def test_a_lead_that_shrinks_or_a_missed_deadline_does_not_leave_the_grid():
+    clock = StepClock()
+    ticker = Ticker(ROSClock(), 10 * MS, clock, clock.sleep)
+    ticker.lead_ns = 5 * MS
+    ticker.wait()
+    ticker.wait_deadline()
+    start = clock.now_ns  # the first deadline is a lead after the beginning
+    assert start == 1005 * MS
+    clock.now_ns = start + 27 * MS  # 22 ms after it should have woken up for the next one
+    tick = ticker.wait()
+    assert (tick.overruns, tick.ahead_ns) == (2, 3 * MS)
+    ticker.wait_deadline()
+    assert clock.now_ns == start + 30 * MS
+    ticker.lead_ns = 0
+    assert ticker.wait().error_ns == 0
+    assert clock.now_ns == start + 40 * MS
+    ticker.stop()
+
+
+def test_a_tick_tells_the_time_of_its_deadline_not_of_waking_up():
+    clock, ros = StepClock(), ROSClock()
+    ticker = Ticker(ros, 10 * MS, clock, clock.sleep)
+    ticker.lead_ns = 4 * MS
+    before = ros.now().nanoseconds
+    tick = ticker.wait()
+    after = ros.now().nanoseconds
+    assert before + 4 * MS <= tick.time_ns <= after + 4 * MS
+    ticker.stop()
+
+
+def test_in_simulated_time_there_is_no_lead(clock):
+    ticker = Ticker(clock, 10 * MS)
+    ticker.lead_ns = 5 * MS
+    clock.set_ms(100)
+    tick = ticker.wait()
+    assert (tick.time_ns, tick.ahead_ns, tick.simulated) == (100 * MS, 0, True)
+    ticker.wait_deadline()  # would sleep for ever if it slept
+    clock.set_ms(110)
+    assert ticker.wait().error_ns == 0
+    ticker.stop()
+
+
+def test_stop_during_the_last_part_of_a_wait_ends_it():
+    clock = StepClock()
+
+    def stop(seconds):
+        ticker.stop()
+
+    ticker = Ticker(ROSClock(), 10 * MS, clock, stop)
+    ticker.wait()
     assert ticker.wait() is None
 
 

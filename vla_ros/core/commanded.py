@@ -66,7 +66,7 @@ class Commanded:
         there, at rest.
         """
         assert self.q is not None
-        if (np.abs(measured - self.q) <= self.max_lead).all():
+        if np.abs(measured - self.q).max() <= self.max_lead:
             self._apart_s = 0.0
             return False, False
         self._apart_s += dt

@@ -85,8 +85,8 @@ class Follower:
         twist /= dt
         bounded, slowed = limit_twist(twist, self.limits)
         if slowed:
-            size = float(np.linalg.norm(twist))
-            factor = float(np.linalg.norm(bounded)) / size if math.isfinite(size) else 0.0
+            size = math.hypot(*twist.tolist())
+            factor = math.hypot(*bounded.tolist()) / size if math.isfinite(size) else 0.0
             goal = commanded + factor * step
             T_base_goal = self.kinematics.forward(goal)
         T_base_bounded, acted = limit_pose(T_base_goal, T_base_commanded, T_base_measured,

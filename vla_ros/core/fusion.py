@@ -17,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vla_ros.core.fusion_weights import WEIGHTS, FusionConfig, FusionMode
+from vla_ros.core.se3 import pose
 from vla_ros.core.spline import LINEAR, mean_place, spot, turned
 from vla_ros.core.trajectory import Trajectory
 
 __all__ = ['Fusion', 'FusionConfig', 'FusionMode', 'Target']
 
 Array = NDArray[np.float64]
+Quaternion = tuple[float, float, float, float]
 
 _CONVERGED = 1e-10  # rad
 _ROUNDS = 30  # rotations within half a turn need three; without bound where the mean is not unique
@@ -93,26 +95,25 @@ class Fusion:
         total = math.fsum(raw)
         if not total > 0.0:  # all so near their ends that nothing is left of the numbers
             raw, total = [0.0] * (len(live) - 1) + [1.0], 1.0
-        weights, stamps, rows, spots, last_ns = [], [], [], [], 0
+        taken, weights, rows, spots = [], [], [], []
         for t, part in zip(live, raw):
             w = part / total
             if w > 0.0:
-                knot, u, per_s = spot(playhead_ns - t.stamp_ns, t.dt_ns)
+                knot, beside = spot(playhead_ns - t.stamp_ns, t.dt_ns)
+                taken.append(t)
                 weights.append(w)
-                stamps.append(t.stamp_ns)
                 rows.append(t.table[knot])
-                spots.append((u, per_s))
-                last_ns = max(last_ns, t.end_ns)
-        taken = tuple(stamps), tuple(weights), last_ns - playhead_ns
+                spots.append(beside)
+        behind = (tuple([t.stamp_ns for t in taken]), tuple(weights),
+                  max([t.end_ns for t in taken]) - playhead_ns)
         table = np.concatenate(rows).reshape(len(rows), -1)
         if not live[-1].cartesian:
             q, velocity = mean_place(table, spots, weights)
-            return Target(None, None, q, velocity, *taken)
+            return Target(None, None, q, velocity, *behind)
         quaternions, omega = turned(table, spots, weights)
-        (x, y, z), linear = mean_place(table[:, LINEAR], spots, weights)
-        a, b, c = _matrix(_rotation_mean(quaternions, np.array(weights)))
-        T_base_tool = np.array(((*a, x), (*b, y), (*c, z), (0.0, 0.0, 0.0, 1.0)))
-        return Target(T_base_tool, np.concatenate((linear, omega)), None, None, *taken)
+        place, velocity = mean_place(table[:, LINEAR], spots, weights)
+        T_base_tool = pose(_matrix(_rotation_mean(quaternions, weights)), place)
+        return Target(T_base_tool, np.concatenate((velocity, omega)), None, None, *behind)
 
     def _live(self, trajectories: Sequence[Trajectory], playhead_ns: int) -> list[Trajectory]:
         """Return those that are due and of the newest one's convention."""
@@ -125,51 +126,53 @@ class Fusion:
         return self._alike
 
 
-def _rotation_mean(q: Array, w: Array) -> list[float]:
+def _rotation_mean(q: Array, weights: list[float]) -> Quaternion:
     """Return the weighted Karcher mean of the quaternions (m, 4), x y z w, of length 1."""
     if len(q) == 1:
         return _unit(q[0].tolist())
     # Begun at the mean of the quaternions, on the heaviest one's side so that it cannot vanish.
-    heaviest = q[int(w.argmax())]
-    mean = _unit((np.copysign(w, q @ heaviest) @ q).tolist())
-    shares = w.tolist()
+    heaviest = q[weights.index(max(weights))]
+    mean = _unit((np.copysign(weights, q @ heaviest) @ q).tolist())
     for _ in range(_ROUNDS):
-        # With c the cosine of half the angle from the mean to a q, their sine s, and the sign that
+        # With c the cosine of half the angle from the mean to a q, s its sine, and the sign that
         # goes the shorter way, half the rotation vector is +-atan2(s, |c|)/s times the vector part
-        # of q mean*. Being linear in q, the part is taken of the sum.
-        cosines = (q @ np.array(mean)).tolist()
-        square = 0.0
+        # of q mean*. That is linear in q, and so taken of the sum.
+        farthest = 0.0
         factors = []
-        for c, share in zip(cosines, shares):
-            square = max(square, 1.0 - c * c)
-            sine = math.sqrt(max(1.0 - c * c, _TINY))
-            factors.append(math.copysign(share, c) * math.atan2(sine, abs(c)) / sine)
-        a, b, d, e = (np.array(factors) @ q).tolist()
-        x, y, z, s = mean
-        i = a * s - e * x - b * z + d * y  # half the step
-        j = b * s - e * y - d * x + a * z
-        k = d * s - e * z - a * y + b * x
-        size = math.sqrt(i * i + j * j + k * k)
-        f = math.sin(size) / size if size > 0.0 else 1.0
-        i, j, k, r = i * f, j * f, k * f, math.cos(size)
-        mean = _unit([r * x + i * s + j * z - k * y, r * y - i * z + j * s + k * x,
-                      r * z + i * y - j * x + k * s, r * s - i * x - j * y - k * z])
+        for c, w in zip((q @ np.array(mean)).tolist(), weights):
+            square = 1.0 - c * c
+            if square > farthest:
+                farthest = square
+            s = math.sqrt(square) if square > _TINY else _TINY
+            factors.append(math.copysign(w, c) * math.atan2(s, abs(c)) / s)
+        x, y, z, w = mean
+        i, j, k, _ = _product((np.array(factors) @ q).tolist(), (-x, -y, -z, w))
+        size = math.sqrt(i * i + j * j + k * k)  # of half the step
+        a = math.sin(size) / size if size > 0.0 else 1.0
+        mean = _unit(_product((i * a, j * a, k * a, math.cos(size)), mean))
         # A round leaves at most the third part of (size * sine^2) to do, sine that of the farthest.
-        if size * square <= _CONVERGED:
+        if size * farthest <= _CONVERGED:
             break
     return mean
 
 
-def _unit(q: list[float]) -> list[float]:
+def _product(a: Sequence[float], b: Sequence[float]) -> Quaternion:
+    i, j, k, c = a
+    x, y, z, w = b
+    return (c * x + i * w + j * z - k * y, c * y - i * z + j * w + k * x,
+            c * z + i * y - j * x + k * w, c * w - i * x - j * y - k * z)
+
+
+def _unit(q: Sequence[float]) -> Quaternion:
     x, y, z, w = q
     length = math.sqrt(x * x + y * y + z * z + w * w)
-    return [x / length, y / length, z / length, w / length]
+    return x / length, y / length, z / length, w / length
 
 
-def _matrix(q: list[float]) -> tuple[tuple[float, float, float], ...]:
+def _matrix(q: Quaternion) -> Array:
     x, y, z, w = q
-    return (
+    return np.array((
         (1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)),
         (2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)),
         (2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)),
-    )
+    ))

@@ -206,14 +206,14 @@ class GripperChannel:
         the present state; None when there is none.
         """
         at_ns = playhead_ns + self._latency_ns
-        chunks = [t.chunk for t in trajectories]
-        live = [c for c in chunks if c.stamp_ns <= at_ns and playhead_ns < c.end_ns
-                and c.dims[-1] == GRIPPER_DIM]
-        if not live:
-            return None
+        live = (t.chunk for t in reversed(trajectories)
+                if t.chunk.dims[-1] == GRIPPER_DIM and t.chunk.stamp_ns <= at_ns
+                and playhead_ns < t.chunk.end_ns)
         if self.config.mode is GripperMode.NEWEST:
-            return self._fraction(live[-1], at_ns)
-        return self._vote(live, at_ns)
+            newest = next(live, None)
+            return None if newest is None else self._fraction(newest, at_ns)
+        chunks = [*live][::-1]
+        return self._vote(chunks, at_ns) if chunks else None
 
     def _fraction(self, chunk: ActionChunk, at_ns: int) -> float:
         step = min((at_ns - chunk.stamp_ns) // chunk.dt_ns, chunk.horizon - 1)

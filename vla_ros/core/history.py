@@ -38,7 +38,7 @@ class JointHistory:
 
     def add(self, stamp_ns: int, q: Array) -> None:
         """Keep joints (n,) [rad] of a time; one that is not later than the last takes its place."""
-        if self._length and stamp_ns <= self._stamps[self._end - 1]:
+        if self._length and stamp_ns <= self._stamps[self._next - 1]:  # before slot 0: the copy
             start, (stamps, _) = self._start, self._view()
             self._length = int(np.searchsorted(stamps, stamp_ns))
             self._next = (start + self._length) % self._capacity
@@ -74,9 +74,6 @@ class JointHistory:
     def _start(self) -> int:
         return (self._next - self._length) % self._capacity
 
-    @property
-    def _end(self) -> int:
-        return self._start + self._length
-
     def _view(self) -> tuple[NDArray[np.int64], Array]:
-        return self._stamps[self._start:self._end], self._joints[self._start:self._end]
+        kept = slice(self._start, self._start + self._length)
+        return self._stamps[kept], self._joints[kept]

@@ -29,8 +29,8 @@ from vla_ros.core.quaternions import cross, right_matrices
 
 Array = NDArray[np.float64]
 
-Spot = tuple[float, float]
-"""u, and 1/dt [1/s]."""
+Spot = tuple[float, float, float, float]
+"""The numbers a, b before a knot's two steps, -(1-u)^2/2 and u^2/2, and their derivatives [1/s]."""
 
 LINEAR, TURNS, SPIN, DOTS = slice(0, 9), slice(9, 24), slice(24, 36), slice(36, 39)
 """Columns of a pose table."""
@@ -38,7 +38,7 @@ LINEAR, TURNS, SPIN, DOTS = slice(0, 9), slice(9, 24), slice(24, 36), slice(36, 
 _WIDTH = 39
 
 _SMALL_ANGLE = 1e-5  # rad; below it the series' first terms are exact to double precision
-_SMALL_ANGLE_SQUARED = _SMALL_ANGLE ** 2
+_SMALL_SQUARE = _SMALL_ANGLE ** 2
 
 
 def linear_part(knots: Array) -> Array:
@@ -73,20 +73,21 @@ def pose_table(linear: Array, turns: Array, quaternion: Array) -> Array:
     return table
 
 
-def spot(elapsed_ns: int, dt_ns: int) -> tuple[int, float, float]:
-    """Return the nearest knot k, u, and 1/dt [1/s], at a time since knot 0."""
+def spot(elapsed_ns: int, dt_ns: int) -> tuple[int, Spot]:
+    """Return the nearest knot, and where beside it, at a time since knot 0."""
     knot, past = divmod(2 * elapsed_ns + dt_ns, 2 * dt_ns)
-    return knot, past / (2 * dt_ns), 1e9 / dt_ns
+    u = past / (2 * dt_ns)
+    v, per_s = 1.0 - u, 1e9 / dt_ns
+    return knot, (-0.5 * v * v, 0.5 * u * u, v * per_s, u * per_s)
 
 
 def mean_place(linear: Array, spots: Sequence[Spot], weights: Sequence[float]) -> Array:
     """Return (2, D), the weighted mean of places and of velocities, from rows (m, 3 D)."""
     place: list[float] = []
     velocity: list[float] = []
-    for (u, per_s), w in zip(spots, weights):
-        v = 1.0 - u
-        place += (w, -0.5 * w * v * v, 0.5 * w * u * u)
-        velocity += (0.0, w * v * per_s, w * u * per_s)
+    for (a, b, a_dot, b_dot), w in zip(spots, weights):
+        place += (w, w * a, w * b)
+        velocity += (0.0, w * a_dot, w * b_dot)
     out: Array = np.array((place, velocity)) @ linear.reshape(3 * len(spots), -1)
     return out
 
@@ -96,22 +97,21 @@ def turned(
 ) -> tuple[Array, Array]:
     """Return the quaternions (m, 4) and the mean rotation velocity (3,) [rad/s] from rows (m, 39).
 
-    The velocity is in base axes. With f the rotation vector from the knot to the present and f' its
-    derivative it is J f', J the left Jacobian of the exponential map: f' + (1 - cos |f|)/|f|^2
-    f x f' + (|f| - sin |f|)/|f|^3 f x (f x f'), where f x f' = -u (1-u)/2 c/dt.
+    The velocity is in base axes. With f = a r_k + b r_{k+1} the rotation vector from the knot to
+    the present and f' its derivative it is J f', J the left Jacobian of the exponential map: f' +
+    (1 - cos |f|)/|f|^2 f x f' + (|f| - sin |f|)/|f|^3 f x (f x f'), where f x f' = (a b' - b a') c.
     """
-    # Numbers in plain floats, vectors in arrays: of eight trajectories neither is worth the other.
-    spins, speeds = [], []
-    for (u, per_s), w, (rr, rs, ss) in zip(spots, weights, rows[:, DOTS].tolist()):
-        v = 1.0 - u
-        a, b, g = 0.5 * v * v, 0.5 * u * u, 0.5 * u * v * per_s
-        square = a * (a * rr - 2.0 * b * rs) + b * b * ss  # of |f|; rounding may take it below 0
-        angle = math.sqrt(square) if square > _SMALL_ANGLE_SQUARED else _SMALL_ANGLE
-        half = 0.5 * angle
-        sinc = math.sin(half) / angle
-        bend = w * g * (angle - math.sin(angle)) / (angle * angle * angle)
-        spins.append(((-a * sinc, b * sinc, math.cos(half)),))
-        speeds += (w * v * per_s, w * u * per_s, -2.0 * w * g * sinc * sinc, a * bend, -b * bend)
-    quaternions: Array = (np.array(spins) @ rows[:, SPIN].reshape(-1, 3, 4))[:, 0]
+    # Numbers in plain floats, vectors in arrays: for eight trajectories neither pays the other way.
+    spins: list[float] = []
+    speeds: list[float] = []
+    for (a, b, a_dot, b_dot), w, (rr, rs, ss) in zip(spots, weights, rows[:, DOTS].tolist()):
+        square = a * a * rr + 2.0 * a * b * rs + b * b * ss  # of |f|; rounding may take it below 0
+        angle = math.sqrt(square) if square > _SMALL_SQUARE else _SMALL_ANGLE
+        sinc = math.sin(0.5 * angle) / angle
+        spins += (a * sinc, b * sinc, math.cos(0.5 * angle))
+        across = w * (a * b_dot - b * a_dot)
+        bend = across * (angle - math.sin(angle)) / (angle * angle * angle)
+        speeds += (w * a_dot, w * b_dot, 2.0 * across * sinc * sinc, a * bend, b * bend)
+    quaternions: Array = (np.array(spins).reshape(-1, 1, 3) @ rows[:, SPIN].reshape(-1, 3, 4))[:, 0]
     velocity: Array = np.array(speeds) @ rows[:, TURNS].reshape(-1, 3)
     return quaternions, velocity

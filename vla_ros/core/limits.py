@@ -73,6 +73,34 @@ class JointLimits:
 
 
 @dataclass(frozen=True, eq=False)
+class KeepOut:
+    """An axis-aligned box that the tool may not enter and that the links keep clear of.
+
+    Attributes
+    ----------
+    name : str
+        For people: ``table``, ``camera pole``.
+    lower, upper : np.ndarray
+        (3,) corners in the base frame [m].
+
+    """
+
+    name: str
+    lower: Array
+    upper: Array
+
+    def __post_init__(self) -> None:
+        if not self.name.strip():
+            raise ConfigError('keep-out box: its name must not be empty')
+        for name in ('lower', 'upper'):
+            object.__setattr__(self, name, _vector(f'keep-out box {self.name!r}: {name}',
+                                                   getattr(self, name), 3))
+        if not (self.lower < self.upper).all():
+            raise ConfigError(f'keep-out box {self.name!r}: lower {self.lower} is not below upper '
+                              f'{self.upper}')
+
+
+@dataclass(frozen=True, eq=False)
 class TaskSpaceLimits:
     """Bounds of the tool frame's motion in the base frame.
 
@@ -84,6 +112,8 @@ class TaskSpaceLimits:
         [m/s], [rad/s].
     max_lead_position, max_lead_rotation : float
         Largest distance of the commanded from the measured tool pose [m], [rad].
+    keep_out : tuple[KeepOut, ...]
+        Boxes that the tool frame's origin may not enter.
 
     """
 
@@ -93,6 +123,7 @@ class TaskSpaceLimits:
     max_rotation_speed: float
     max_lead_position: float
     max_lead_rotation: float
+    keep_out: tuple[KeepOut, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ('lower', 'upper'):
@@ -101,6 +132,68 @@ class TaskSpaceLimits:
             raise ConfigError(f'workspace: lower {self.lower} is not below upper {self.upper}')
         for name in ('max_speed', 'max_rotation_speed', 'max_lead_position', 'max_lead_rotation'):
             _positive(name, getattr(self, name))
+        object.__setattr__(self, 'keep_out', tuple(self.keep_out))
+        names = [box.name for box in self.keep_out]
+        if len(set(names)) != len(names):
+            raise ConfigError(f'keep-out boxes: names must differ, found {", ".join(names)}')
+
+
+@dataclass(frozen=True)
+class ClearanceLimits:
+    """How near links may come to each other and to keep-out boxes.
+
+    Attributes
+    ----------
+    slow_distance, stop_distance : float
+        Where the approach begins to be slowed, and where it ends [m].
+    finger_slow_distance, finger_stop_distance : float
+        The same for the gripper's fingers over keep-out boxes [m]: to pick something up from a
+        table they must come nearer to it than the arm should.
+    approach_speed : float
+        Fastest approach where slowing begins; falls to zero where it ends [m/s].
+
+    """
+
+    slow_distance: float
+    stop_distance: float
+    finger_slow_distance: float
+    finger_stop_distance: float
+    approach_speed: float
+
+    def __post_init__(self) -> None:
+        for kind in ('', 'finger_'):
+            stop, slow = (getattr(self, f'{kind}{end}_distance') for end in ('stop', 'slow'))
+            if not 0.0 <= stop < slow < np.inf:
+                raise ConfigError(
+                    f'clearance: needs 0 <= {kind}stop_distance < {kind}slow_distance, found '
+                    f'{stop} m and {slow} m')
+        _positive('clearance: approach_speed', self.approach_speed)
+
+
+@dataclass(frozen=True)
+class SingularityLimits:
+    """Where motion toward a singularity is slowed, by the smallest singular value of the Jacobian.
+
+    A condition number will not do: 91 % of a Piper's working poses exceed MoveIt Servo's threshold.
+
+    Attributes
+    ----------
+    slow_below, halt_below : float
+        Motion toward the singularity is slowed below the first and stopped below the second.
+    resume_above : float
+        Once stopped, motion toward it is allowed again above this.
+
+    """
+
+    slow_below: float
+    halt_below: float
+    resume_above: float
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.halt_below < self.resume_above <= self.slow_below < np.inf:
+            raise ConfigError(
+                f'singularity: needs 0 < halt_below < resume_above <= slow_below, found '
+                f'{self.halt_below}, {self.resume_above} and {self.slow_below}')
 
 
 @dataclass(frozen=True)

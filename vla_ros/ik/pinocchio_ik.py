@@ -1,4 +1,4 @@
-"""Damped least squares on the CPU, on Pinocchio's kinematics."""
+"""Damped least squares on the CPU, with the joint limits inside the solve; on Pinocchio."""
 
 from __future__ import annotations
 
@@ -8,32 +8,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vla_ros.core.errors import ConfigError, DependencyError
-from vla_ros.core.kinematics import IkResult
+from vla_ros.core.kinematics import IkResult, IkStatus, solve_in_turn
 from vla_ros.ik.arm import ArmProfile
+from vla_ros.ik.arm_model import ArmModel
+from vla_ros.ik.descent import Descender, Descent
+from vla_ros.ik.settings import PinocchioIkSettings
 
 Array = NDArray[np.float64]
 
-POSITION_TOLERANCE = 1e-5  # m
-ROTATION_TOLERANCE = 1e-4  # rad
-MAX_ITERATIONS = 20
-DAMPING_BELOW = 0.03  # smallest singular value at which damping sets in
-MAX_DAMPING = 0.05
-MAX_JOINT_STEP = 0.3  # rad per iteration; the linear model holds no further
-
 
 class PinocchioIk:
-    """Follows a pose from a nearby seed; never looks for another branch.
+    """Follows a pose from a nearby seed; never jumps to another branch.
 
-    The step is dq = J^T (J J^T + lambda^2 I)^-1 e with the pose error e in the tool frame and
-    lambda^2 = lambda_max^2 (1 - (s / s_0)^2) where the smallest singular value s is below s_0
-    (Nakamura and Hanafusa 1986). Every iterate is clipped to the joint limits.
+    Goes downhill from the seed (:class:`Descender`) within the joint limits and no joint further
+    than ``max_joint_change``. A joint on its limit drops out and the others carry on, so the tool
+    slides to the nearest pose instead of stopping; the result says so. The weighted distance of
+    the result from the goal is never larger than that of the seed.
 
     Parameters
     ----------
     profile : ArmProfile
         Arm, limits and tool frame. Joints of the URDF that the profile does not name (the fingers)
         stay at zero.
+    settings : PinocchioIkSettings | None
+        Tolerances and bounds.
 
     Raises
     ------
@@ -44,102 +42,90 @@ class PinocchioIk:
 
     """
 
-    def __init__(self, profile: ArmProfile) -> None:
-        pin = _pinocchio()
-        self._pin: Any = pin
-        try:
-            full = pin.buildModelFromUrdf(str(profile.urdf_path))
-        except Exception as error:  # pinocchio raises ValueError or RuntimeError by version
-            raise ConfigError(f'{profile.urdf_path}: not a URDF that can be read: {error}',
-                              file=str(profile.urdf_path)) from error
-        missing = [name for name in profile.joints.names if not full.existJointName(name)]
-        if missing:
-            raise ConfigError(
-                f'{profile.urdf_path}: no joint {", ".join(missing)}; the URDF has '
-                f'{", ".join(list(full.names)[1:])}', file=str(profile.urdf_path))
-        locked = [i for i in range(1, full.njoints)
-                  if full.names[i] not in set(profile.joints.names)]
-        self._model = pin.buildReducedModel(full, locked, pin.neutral(full))
-        self._data = self._model.createData()
-        if list(self._model.names)[1:] != list(profile.joints.names):
-            raise ConfigError(
-                f'robot {profile.name!r}: joints.names must be in the order of the chain, '
-                f'{", ".join(list(self._model.names)[1:])}')
-        self._frame = self._frame_id(profile.tool_frame, profile)
-        base = self._frame_id(profile.base_frame, profile)
-        pin.framesForwardKinematics(self._model, self._data, pin.neutral(self._model))
-        self._base_world = self._data.oMf[base].inverse()
-        margin = profile.joints.margin
-        self._lower = np.asarray(profile.joints.lower) + margin
-        self._upper = np.asarray(profile.joints.upper) - margin
-
-    def _frame_id(self, name: str, profile: ArmProfile) -> int:
-        if not self._model.existFrame(name):
-            raise ConfigError(
-                f'{profile.urdf_path}: no link {name!r} that robot {profile.name!r} names; the '
-                f'URDF has {", ".join(f.name for f in self._model.frames)}')
-        return int(self._model.getFrameId(name))
+    def __init__(self, profile: ArmProfile,
+                 settings: PinocchioIkSettings | None = None) -> None:
+        self.settings = settings or PinocchioIkSettings()
+        self.arm = ArmModel(profile)
+        self._descender = Descender(self.arm, self.settings)
+        self._lower: list[float] = self.arm.lower.tolist()
+        self._upper: list[float] = self.arm.upper.tolist()
 
     def forward(self, q: Array) -> Array:
         """Return T_base_tool (4, 4) [m] for joint positions (n,) [rad]."""
-        return np.array((self._base_world * self._placement(q)).homogeneous)
-
-    def _placement(self, q: Array) -> Any:
-        self._pin.forwardKinematics(self._model, self._data, q)
-        return self._pin.updateFramePlacement(self._model, self._data, self._frame)
+        return self.arm.forward(q)
 
     def jacobian(self, q: Array) -> Array:
         """Return the Jacobian (6, n) of the tool frame in its own axes [m/rad, rad/rad]."""
-        return np.array(self._pin.computeFrameJacobian(
-            self._model, self._data, q, self._frame, self._pin.LOCAL))
+        return self.arm.jacobian(q)
+
+    def solve_batch(self, T_base_tool: Array, seed: Array, dt: float) -> list[IkResult]:
+        """Return a result for each pose of a path (B, 4, 4), seeds carried on."""
+        return solve_in_turn(self.solve, T_base_tool, seed, dt)
 
     def solve(self, T_base_tool: Array, seed: Array, dt: float) -> IkResult:
         """Return joint positions near ``seed`` (n,) [rad] that reach T_base_tool (4, 4) [m].
 
         ``dt`` is not used by this backend: it starts at the seed and stays on its branch.
         """
-        pin = self._pin
-        q = np.array(seed, dtype=np.float64)
-        if not (np.isfinite(T_base_tool).all() and np.isfinite(q).all()):
-            return IkResult(np.array(seed), False, math.inf, math.inf, 0.0, 0,
-                            'goal or seed is not finite')
-        T_world_goal = self._base_world.inverse() * pin.SE3(T_base_tool[:3, :3],
-                                                            T_base_tool[:3, 3])
-        for iteration in range(MAX_ITERATIONS + 1):
-            error = pin.log6(self._placement(q).actInv(T_world_goal)).vector
-            position, rotation = _norm(error[:3]), _norm(error[3:])
-            J = self.jacobian(q)
-            JJt = J @ J.T
-            smallest = math.sqrt(max(float(np.linalg.eigvalsh(JJt)[0]), 0.0))
-            if position <= POSITION_TOLERANCE and rotation <= ROTATION_TOLERANCE:
-                return IkResult(q, True, position, rotation, smallest, iteration)
-            if iteration == MAX_ITERATIONS:
-                break
-            if smallest < DAMPING_BELOW:
-                ratio = smallest / DAMPING_BELOW
-                JJt[np.diag_indices(6)] += MAX_DAMPING**2 * (1.0 - ratio * ratio)
-            JJt[np.diag_indices(6)] += 1e-12
-            dq = J.T @ np.linalg.solve(JJt, error)
-            largest = float(np.abs(dq).max())
-            if largest > MAX_JOINT_STEP:
-                dq *= MAX_JOINT_STEP / largest
-            # A joint that the seed already has outside may come back, but goes no further out.
-            q = np.clip(q + dq, np.minimum(self._lower, seed), np.maximum(self._upper, seed))
-        return IkResult(
-            q, False, position, rotation, smallest, MAX_ITERATIONS,
-            f'{position * 1e3:.1f} mm and {rotation:.3f} rad away after {MAX_ITERATIONS} steps '
-            f'(smallest singular value {smallest:.3f})')
+        start = np.array(seed, dtype=np.float64)
+        if not (math.isfinite(np.vdot(T_base_tool, T_base_tool))
+                and math.isfinite(start.dot(start))):
+            return _not_finite(start)
+        goal = self.arm.goal_in_world(T_base_tool)
+        change, here = self.settings.max_joint_change, start.tolist()
+        # A joint that the seed already has outside may come back, but goes no further out.
+        low = [v - change if a < v - change else a if a < v else v
+               for v, a in zip(here, self._lower)]
+        high = [v + change if b > v + change else b if b > v else v
+                for v, b in zip(here, self._upper)]
+        near = self._descender.run(goal, start, low, high)
+        if near is None:
+            return _not_finite(start)
+        if near.held and any(self._lower[i] < near.q[i] < self._upper[i] for i in near.held):
+            return self._beyond(near, goal, start)
+        return self._result(near, goal)
+
+    def _result(self, end: Descent, goal: Any) -> IkResult:
+        """Say in words what came of it."""
+        q, position, rotation, smallest, iterations, held = end
+        s = self.settings
+        if position <= s.position_tolerance and rotation <= s.rotation_tolerance:
+            return IkResult(q, True, position, rotation, smallest, iterations, '',
+                            IkStatus.CONVERGED)
+        if held:
+            status = IkStatus.LIMITED
+            names = ', '.join(self.arm.names[i] for i in held)
+            reason = f'on the limit of {names}: {_away(end)}'
+        elif smallest < s.damping_below and self.arm.within_reach(goal):
+            status = IkStatus.SINGULAR
+            reason = f'{_away(end)} near a singularity (smallest singular value {smallest:.4f})'
+        else:
+            status = IkStatus.UNREACHABLE
+            reason = f'out of reach: {_away(end)} after {iterations} steps'
+        return IkResult(q, False, position, rotation, smallest, iterations, reason, status, held)
+
+    def _beyond(self, near: Descent, goal: Any, start: Array) -> IkResult:
+        """Return what was reached within the allowed change, and say what lies further on."""
+        further = self._descender.run(goal, near.q, np.minimum(self._lower, start).tolist(),
+                                      np.maximum(self._upper, start).tolist())
+        assert further is not None
+        result = self._result(further, goal)
+        status, limited, reason = result.status, result.limited, result.reason
+        if result.converged:
+            change = np.abs(result.q - start)
+            joint = int(change.argmax())
+            status, limited = IkStatus.BRANCH, near.held
+            reason = f'branch change: {self.arm.names[joint]} would move {change[joint]:.2f} rad'
+        return IkResult(near.q, False, near.position, near.rotation, near.smallest,
+                        near.iterations + further.iterations, f'{reason}; within '
+                        f'{self.settings.max_joint_change:g} rad it is {_away(near)}',
+                        status, limited)
 
 
-def _norm(v: Array) -> float:
-    return math.sqrt(float(v @ v))
+def _not_finite(start: Array) -> IkResult:
+    return IkResult(start, False, math.inf, math.inf, 0.0, 0, 'goal or seed is not finite',
+                    IkStatus.NOT_FINITE)
 
 
-def _pinocchio() -> Any:
-    try:
-        import pinocchio
-    except ImportError as error:
-        raise DependencyError(
-            "the IK backend 'pinocchio' needs Pinocchio: apt install ros-$ROS_DISTRO-pinocchio, "
-            f'or pip install "vla_ros[ik]" (import failed: {error})') from error
-    return pinocchio
+def _away(end: Descent) -> str:
+    return f'{end.position * 1e3:.1f} mm and {end.rotation:.3f} rad away'

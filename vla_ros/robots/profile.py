@@ -15,6 +15,7 @@ import numpy as np
 
 from vla_ros.core.errors import ConfigError, unknown_choice
 from vla_ros.resources import share_file, share_names
+from vla_ros.robots.adapters.loading import load_driver
 from vla_ros.robots.urdf import UrdfOutline, read_outline
 from vla_ros.section import Section
 
@@ -68,7 +69,7 @@ class TaskSpace:
 
 @dataclass(frozen=True)
 class Topics:
-    """Topics of the arm's driver (relative names)."""
+    """Topics of the simulated arm (relative names); a real one's are its driver's."""
 
     joint_states: str
     joint_command: str
@@ -89,6 +90,7 @@ class RobotProfile:
     gripper: Gripper
     task_space: TaskSpace
     topics: Topics
+    driver: dict[str, Any]  # of the real arm: its type, and what differs from config/drivers
     scene: dict[str, Any]
 
 
@@ -130,10 +132,12 @@ def load_profile(robot: str | Path) -> RobotProfile:
         gripper=_gripper(top.section('gripper')),
         task_space=_task_space(top.section('task_space')),
         topics=_topics(top.section('topics')),
+        driver=_driver(top),
         scene=top.mapping('scene'),
     )
     top.close()
     _check_against_urdf(top, profile, read_outline(profile.urdf_path))
+    load_driver(profile)
     return profile
 
 
@@ -210,6 +214,11 @@ def _topics(section: Section) -> Topics:
     topics = Topics(**{field.name: section.text(field.name) for field in fields(Topics)})
     section.close()
     return topics
+
+
+def _driver(top: Section) -> dict[str, Any]:
+    top.section('driver').text('type')  # load_driver reads the rest
+    return top.mapping('driver')
 
 
 def _check_against_urdf(top: Section, profile: RobotProfile, urdf: UrdfOutline) -> None:

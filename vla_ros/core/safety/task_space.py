@@ -1,14 +1,19 @@
-"""Bounds on the tool frame's motion: speed, workspace, and lead over the measured pose."""
+"""Bounds on the tool frame's motion: speed, workspace, keep-out boxes, lead over the measured."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vla_ros.core.limits import TaskSpaceLimits
+from vla_ros.core.limits import KeepOut, TaskSpaceLimits
 from vla_ros.core.se3 import rotation_from_vector, vector_from_rotation
 
 Array = NDArray[np.float64]
+
+_STILL = 1e-12  # m
+_ON_FACE = 2e-4  # m; inside by less counts as touching: a solver's answer is no more exact
 
 
 def limit_twist(twist: Array, limits: TaskSpaceLimits) -> tuple[Array, tuple[str, ...]]:
@@ -35,7 +40,9 @@ def limit_twist(twist: Array, limits: TaskSpaceLimits) -> tuple[Array, tuple[str
 def limit_pose(
     T_base_goal: Array, T_base_from: Array, T_base_measured: Array, limits: TaskSpaceLimits,
 ) -> tuple[Array, tuple[str, ...]]:
-    """Bring a goal pose into the workspace box and within the lead over the measured pose.
+    """Bring a goal pose into the workspace, out of keep-out boxes, and within the lead.
+
+    A goal that is not finite becomes ``T_base_from``.
 
     Parameters
     ----------
@@ -55,6 +62,8 @@ def limit_pose(
         The bounded pose (4, 4) and what acted, in words.
 
     """
+    if not np.isfinite(T_base_goal).all():
+        return T_base_from.copy(), ('pose is not finite',)
     acted = []
     T = T_base_goal.copy()
     position = T[:3, 3]
@@ -79,4 +88,86 @@ def limit_pose(
         acted.append(f'lead {angle:.3f} > {limits.max_lead_rotation:g} rad')
         T[:3, :3] = (rotation_from_vector(R_lead * (limits.max_lead_rotation / angle))
                      @ T_base_measured[:3, :3])
+
+    # Last, because pulling the goal back to the measured pose may lead through a box.
+    outside, names = keep_outside(T[:3, 3], T_base_from[:3, 3], limits.keep_out)
+    if names:
+        acted += [f'keep-out {name}' for name in names]
+        T[:3, 3] = outside
     return T, tuple(acted)
+
+
+def keep_outside(
+    goal: Array, start: Array, boxes: Sequence[KeepOut],
+) -> tuple[Array, tuple[str, ...]]:
+    """Return where a point may go without entering a box, and the names of the boxes that acted.
+
+    The point slides along the face it would go through. One that is inside already may only leave
+    through the nearest face. Every change brings a coordinate nearer to that of ``start``, so no
+    box undoes what another has done.
+
+    Parameters
+    ----------
+    goal, start : np.ndarray
+        (3,) where the point shall go, and where it is [m].
+    boxes : Sequence[KeepOut]
+        In the same frame.
+
+    """
+    point, names = goal, []
+    moved = True
+    while moved:
+        moved = False
+        for box in boxes:
+            allowed = _outside_one(point, start, box)
+            if not (allowed == point).all():
+                point, moved = allowed, True
+                names.append(box.name)
+    return point, tuple(dict.fromkeys(names))
+
+
+def _outside_one(goal: Array, start: Array, box: KeepOut) -> Array:
+    # How far the start is outside each of the six faces; all negative: inside.
+    out = np.concatenate([box.lower - start, start - box.upper])
+    face = int(out.argmax())
+    depth = -float(out[face])
+    if depth > _ON_FACE:
+        axis = face % 3
+        allowed: Array = start.copy()
+        outward = min if face < 3 else max
+        allowed[axis] = outward(float(goal[axis]), float(start[axis]))
+        return allowed
+    # On a face, or just within: the box begins where the start is.
+    lower, upper = box.lower.copy(), box.upper.copy()
+    if depth > 0.0:
+        if face < 3:
+            lower[face] = start[face]
+        else:
+            upper[face - 3] = start[face - 3]
+    return _slide(goal, start, lower, upper)
+
+
+def _slide(goal: Array, start: Array, lower: Array, upper: Array) -> Array:
+    """Return the goal, or the goal moved to the face that the way from ``start`` goes in by.
+
+    The way is inside a slab of the box between two fractions of it; inside the box where it is
+    inside all three (Kay and Kajiya 1986).
+    """
+    way = goal - start
+    enter, leave, axis = 0.0, 1.0, -1
+    for i in range(3):
+        if abs(way[i]) < _STILL:
+            if not lower[i] < start[i] < upper[i]:
+                return goal
+            continue
+        first, last = (lower[i] - start[i]) / way[i], (upper[i] - start[i]) / way[i]
+        if way[i] < 0.0:
+            first, last = last, first
+        if first >= enter:
+            enter, axis = float(first), i
+        leave = min(leave, float(last))
+    if axis < 0 or not enter < leave:
+        return goal
+    allowed: Array = goal.copy()
+    allowed[axis] = lower[axis] if way[axis] > 0.0 else upper[axis]
+    return allowed

@@ -3,8 +3,9 @@
 The real pipeline with the settings of ``config/nodes`` follows eight overlapping chunks of fifty
 steps in every fusion mode, all modes turn by turn in one process, so that a busy moment of the
 machine meets all of them. The arm is a tool that flies; the time inside its kinematics is measured
-in every tick and taken off. Wall-clock time is what the tick took, processor time what it takes
-where nothing else wants the core; on a busy machine only the second has a p99 worth reading.
+in every tick and taken off. Wall-clock time is what the tick took, processor time what of it was
+spent on the thread. On a busy machine the p99 is that of other people's work, unless ``--fifo``
+asks for the real-time priority that the control loop has on a robot.
 
 The peer is the oracle of the tests, which fuses the same chunks one after another with matrices,
 from their actions on, in every tick: what is prepared once for a chunk, and the arrays over all of
@@ -36,9 +37,9 @@ from vla_ros import __version__
 from vla_ros.core.fusion import FusionMode
 from vla_ros.core.kinematics import IkResult
 from vla_ros.core.limits import GripperRange, JointLimits, TaskSpaceLimits
-from vla_ros.core.pipeline import Pipeline, Tick
+from vla_ros.core.pipeline import Pipeline
 from vla_ros.core.se3 import pose, rotation_from_vector, vector_from_rotation
-from vla_ros.core.trajectory import Steps, Trajectory
+from vla_ros.core.trajectory import Steps
 from vla_ros.core.types import EE_DIMS, ActionChunk
 from vla_ros.ros.pipeline_config import pipeline_config
 
@@ -87,24 +88,21 @@ class Bench:
         self.tool = FlyingTool()
         self.pipeline = Pipeline(self.tool, LIMITS, TASK, GripperRange(0.0, 0.07), config)
         self.pipeline.chunks.capacity = CHUNKS
-        self.live: list[Trajectory] = []  # of the last tick
-        self.spent: dict[str, int] = {}
-        self._take_parts()
         self.rng = np.random.default_rng(seed)
         self.now = 10**10
         self.q = np.zeros(6)
         self.ticks = 0
+        self.parts: dict[str, list[float]] = {}  # us
+        # Numbers alone are kept: objects would make the garbage collector's rounds ever longer.
+        self.wall: list[float] = []  # us
+        self.cpu: list[float] = []
+        self.counted: list[int] = []  # chunks with a weight
+        self.limited = 0
 
-    def _take_parts(self) -> None:
-        """Note the time of the parts; the clocks are read in every run, for about 1 us a tick."""
+    def take_parts(self) -> None:
+        """Time the parts from now on, which itself takes about 2 us a tick."""
         pipeline = self.pipeline
-        due = pipeline.chunks.due
-
-        def noted(playhead_ns: int) -> list[Trajectory]:
-            self.live = due(playhead_ns)
-            return self.live
-
-        pipeline.chunks.due = noted  # type: ignore[method-assign]
+        self.parts = {part: [] for part in PARTS}
         pipeline.fusion.target = self._timed('fusion', pipeline.fusion.target)  # type: ignore
         pipeline.follower.goal = self._timed('follow', pipeline.follower.goal)  # type: ignore
         pipeline.gate = self._timed('gate', pipeline.gate)  # type: ignore[assignment]
@@ -113,8 +111,8 @@ class Bench:
         def timed(*args: Any) -> Any:
             started, elsewhere = time.perf_counter_ns(), self.tool.spent
             result = function(*args)
-            self.spent[part] = (time.perf_counter_ns() - started
-                                - (self.tool.spent - elsewhere))
+            took = time.perf_counter_ns() - started - (self.tool.spent - elsewhere)
+            self.parts[part].append(took * 1e-3)
             return result
         return timed
 
@@ -125,13 +123,13 @@ class Bench:
         actions[:, 3:6] = self.rng.normal(scale=4e-3, size=(HORIZON, 3))
         return ActionChunk(self.now - LATENCY, DT, actions)
 
-    def tick(self) -> tuple[Tick, int, int, dict[str, int]]:
-        """Step once; return the tick, its wall-clock and processor time, and its parts [ns]."""
+    def tick(self) -> None:
+        """Step once; note the times when the arm has moved."""
         pipeline, tool = self.pipeline, self.tool
         pipeline.add_joint_state(self.now, self.q, 0.05)
         if self.ticks % EVERY == 0:
             pipeline.add_chunk(self.chunk(), self.now)
-        self.spent, tool.spent = {}, 0
+        tool.spent = 0
         cpu = time.thread_time_ns()
         wall = time.perf_counter_ns()
         tick = pipeline.step(self.now)
@@ -139,39 +137,46 @@ class Bench:
         cpu = time.thread_time_ns() - cpu
         if tick.q is not None:
             self.q = tick.q + self.rng.normal(scale=1e-6, size=6)
+        if tick.weights and self.ticks >= WARM:
+            self.wall.append((wall - tool.spent) * 1e-3)
+            self.cpu.append((cpu - tool.spent) * 1e-3)
+            self.counted.append(len(tick.weights))
+            self.limited += bool(tick.acted)
         self.now += self.period_ns
         self.ticks += 1
-        return tick, wall - tool.spent, cpu - tool.spent, self.spent
 
 
-def steps(ticks: int, seed: int, oracle: ModuleType) -> dict[str, dict[str, Any]]:
+def steps(ticks: int, seed: int, oracle: ModuleType) -> dict[str, dict[str, float]]:
     """Return the numbers of every mode [us]."""
     benches = {mode: Bench(mode, seed) for mode in FusionMode}
-    noted: dict[FusionMode, list[tuple]] = {mode: [] for mode in FusionMode}
-    for i in range(WARM + ticks):
-        for mode, bench in benches.items():
-            result = bench.tick()
-            if i >= WARM:
-                noted[mode].append(result)
-    rows = {}
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            for bench in benches.values():
+                bench.tick()
+
+    run(WARM + ticks)
+    rows: dict[str, dict[str, float]] = {}
     for mode, bench in benches.items():
-        ran = [row for row in noted[mode] if row[0].weights]
-        if len(ran) < 0.9 * ticks:
-            raise SystemExit(f'{mode.value}: the arm moved in {len(ran)} of {ticks} ticks only')
-        wall, cpu = (np.array([row[i] for row in ran]) * 1e-3 for i in (1, 2))
-        parts = {p: float(np.median([row[3][p] for row in ran])) * 1e-3 for p in PARTS}
-        peer = peer_us(oracle, bench)
+        moved = len(bench.wall)
+        if moved < 0.9 * ticks:
+            raise SystemExit(f'{mode.value}: the arm moved in {moved} of {ticks} ticks only')
         rows[mode.value] = {
-            'chunks_due': len(bench.live),
-            'chunks_that_count': float(np.mean([len(row[0].weights) for row in ran])),
-            'median': float(np.median(wall)), 'p99': float(np.percentile(wall, 99)),
-            'smallest': float(wall.min()), 'cpu_median': float(np.median(cpu)),
-            'cpu_p99': float(np.percentile(cpu, 99)), **parts,
-            'rest': float(np.median([row[1] * 1e-3 - sum(row[3].values()) * 1e-3
-                                     for row in ran])),
-            'limited_percent': 100.0 * sum(bool(row[0].acted) for row in ran) / len(ran),
-            'oracle': peer, 'oracle_over_fusion': peer / parts['fusion'],
+            'chunks_that_count': float(np.mean(bench.counted)),
+            'median': float(np.median(bench.wall)), 'p99': float(np.percentile(bench.wall, 99)),
+            'smallest': min(bench.wall), 'cpu_median': float(np.median(bench.cpu)),
+            'cpu_p99': float(np.percentile(bench.cpu, 99)),
+            'limited_percent': 100.0 * bench.limited / moved,
         }
+        bench.wall.clear()
+        bench.take_parts()
+    run(max(100, ticks // 3))
+    for mode, bench in benches.items():
+        row = rows[mode.value]
+        row.update({part: float(np.median(took)) for part, took in bench.parts.items()})
+        row['rest'] = float(np.median(bench.wall)) - sum(row[part] for part in PARTS)
+        row['oracle'] = peer_us(oracle, bench)
+        row['oracle_over_fusion'] = row['oracle'] / row['fusion']
     return rows
 
 
@@ -180,7 +185,10 @@ def peer_us(oracle: ModuleType, bench: Bench, repeats: int = 7) -> float:
     config = bench.pipeline.config.fusion
     now = bench.now - bench.period_ns
     sent = [oracle.Sent(t.chunk, pose(oracle.se3.rotation_from_quaternion(t.quaternion[0]),
-                                      t.position[0]), bench.q, t.arrival_ns) for t in bench.live]
+                                      t.position[0]), bench.q, t.arrival_ns)
+            for t in bench.pipeline.chunks.due(now)]
+    if len(sent) != CHUNKS:
+        raise SystemExit(f'{config.mode.value}: {len(sent)} chunks are due, not {CHUNKS}')
     took = []
     for _ in range(repeats):
         started = time.perf_counter_ns()
@@ -238,9 +246,14 @@ def main() -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--ticks', type=int, default=3000)
     parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--fifo', action='store_true',
+                        help='with real-time priority, as the control loop; needs the permission')
     parser.add_argument('--json', metavar='FILE')
     args = parser.parse_args()
-    machine = (f'{platform.platform()}, {processor()}, {os.cpu_count()} cores, one thread, load '
+    if args.fifo:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
+    machine = (f'{platform.platform()}, {processor()}, {os.cpu_count()} cores, one '
+               f'thread{" with SCHED_FIFO" if args.fifo else ""}, load '
                f'{os.getloadavg()[0]:.1f}, Python {platform.python_version()}, numpy '
                f'{np.__version__}, vla_ros {__version__}')
     print(machine)

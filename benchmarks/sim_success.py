@@ -22,7 +22,7 @@ from vla_ros.ik import load_ik
 from vla_ros.lockstep import Lockstep
 from vla_ros.policy import load_policy
 from vla_ros.robots import load_profile
-from vla_ros.ros.pipeline_config import pipeline_config
+from vla_ros.ros.pipeline_config import guards, pipeline_config
 from vla_ros.sim.world import SimWorld
 
 PICK, HANG = 'pick up the insulator', 'hang the insulator on the hook'
@@ -38,7 +38,7 @@ def run(robot: str, seeds: range, latency: float) -> dict:
     for seed in seeds:
         world = SimWorld(profile, seed=seed)
         runner = Lockstep(world, load_policy('scripted'),
-                          build_pipeline(profile, pipeline_config(), 'pinocchio'), kinematics,
+                          build_pipeline(profile, pipeline_config(), 'pinocchio', guards=guards({'auto_arm': True})), kinematics,
                           latency=latency)
         for task in (PICK, HANG):
             outcome = runner.run(task, timeout=40.0)

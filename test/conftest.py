@@ -6,8 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# A busy machine is no failure of what is tested.
+settings.register_profile('vla_ros', deadline=None)
+settings.load_profile('vla_ros')
 
 
 @pytest.fixture(scope='session')

@@ -13,17 +13,17 @@ from vla_ros.robots import load_profile
 pytest.importorskip('mujoco')
 
 from vla_ros.lockstep import Lockstep
-from vla_ros.ros.pipeline_config import pipeline_config
+from vla_ros.ros.pipeline_config import guards, pipeline_config
 from vla_ros.sim.world import SimWorld
 
-CONFIG = pipeline_config()
+CONFIG, GUARDS = pipeline_config(), guards({'auto_arm': True})
 
 
 def lockstep(robot, seed=0, **options):
     profile = load_profile(robot)
     kinematics = load_ik('pinocchio', profile)
     return Lockstep(SimWorld(profile, seed=seed), load_policy('scripted'),
-                    build_pipeline(profile, CONFIG, 'pinocchio'), kinematics, **options)
+                    build_pipeline(profile, CONFIG, 'pinocchio', guards=GUARDS), kinematics, **options)
 
 
 @pytest.mark.parametrize('robot', ['piper', 'piper_old_dh', 'ur3e', 'ur5e', 'ur10e'])

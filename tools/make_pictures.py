@@ -12,7 +12,7 @@ from vla_ros.ik import load_ik
 from vla_ros.lockstep import Lockstep
 from vla_ros.policy import load_policy
 from vla_ros.robots import load_profile
-from vla_ros.ros.pipeline_config import pipeline_config
+from vla_ros.ros.pipeline_config import guards, pipeline_config
 from vla_ros.sim.camera import SimCameras
 from vla_ros.sim.world import SimWorld
 
@@ -26,7 +26,7 @@ def main() -> None:
     kinematics = load_ik('pinocchio', profile)
     world = SimWorld(profile, seed=3)
     run = Lockstep(world, load_policy('scripted'),
-                   build_pipeline(profile, pipeline_config(), 'pinocchio'), kinematics)
+                   build_pipeline(profile, pipeline_config(), 'pinocchio', guards=guards({'auto_arm': True})), kinematics)
     while world.time_ns < 4_300_000_000:
         run.tick('hang the insulator on the hook')
     cameras = SimCameras(world, SIZE, SIZE)

@@ -106,6 +106,7 @@ class Lockstep:
         while self._pending and self._pending[0][0] <= now:
             self.pipeline.add_chunk(self._pending.pop(0)[1], now)
         tick = self.pipeline.step(now)
+        self.pipeline.look_ahead()
         if self.on_tick is not None:
             self.on_tick(tick)
         if tick.q is not None:

@@ -26,7 +26,7 @@ CONFIG = PipelineConfig(
     ladder=LadderConfig(slow_after=0.2, chunk_timeout=0.4, stop_after=5.0, slow_factor=0.25),
     fusion=FusionConfig(FusionMode.ENSEMBLE, 0.01, 'oldest', 0.3, 0.2, 4),
     gripper=GripperConfig(GripperMode.NEWEST, True, 0.4, 0.6, 0.0, 0.0, math.inf, 10.0, 0.3),
-    gripper_settle=0.0)
+    gripper_settle=0.0, lookahead_steps=16)
 
 
 def configured(**changes):

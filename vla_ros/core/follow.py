@@ -99,9 +99,10 @@ class Follower:
     def _solved(self, T_base_goal: Array, commanded: Array, dt: float, acted: tuple[str, ...],
                 ) -> tuple[Array, tuple[str, ...]]:
         result = self.kinematics.solve(T_base_goal, commanded, dt)
-        if not result.converged:
-            return commanded, (*acted, f'ik: {result.reason}')
-        return result.q, acted
+        if result.converged:
+            return result.q, acted
+        # The nearest pose slides along what stops the tool; the rest stays the target's.
+        return (result.q if result.nearest else commanded), (*acted, f'ik: {result.reason}')
 
 
 def distance(target: Target, measured: Array, T_base_measured: Array) -> tuple[float, float, float]:

@@ -16,6 +16,7 @@ from vla_ros.core.commanded import Commanded
 from vla_ros.core.degradation import Event, Ladder, Level
 from vla_ros.core.errors import ConfigError, InputError
 from vla_ros.core.follow import Follower, distance
+from vla_ros.core.foreseen import Foreseen
 from vla_ros.core.frozen import FrozenDetector
 from vla_ros.core.fusion import Fusion, Target
 from vla_ros.core.gripper import GripperChannel
@@ -24,8 +25,10 @@ from vla_ros.core.history import JointHistory
 from vla_ros.core.hold import Hold
 from vla_ros.core.kinematics import Kinematics
 from vla_ros.core.limits import GripperRange, JointLimits, TaskSpaceLimits
+from vla_ros.core.lookahead import Lookahead
 from vla_ros.core.pipeline_config import DeltaAnchor, PipelineConfig
 from vla_ros.core.safety import JointGate
+from vla_ros.core.safety.estop import Interlock, Permission, SafetyState, Verdict
 from vla_ros.core.trajectory import Steps, Trajectory
 from vla_ros.core.types import ActionChunk, ActionSpace
 
@@ -62,6 +65,10 @@ class Tick:
         Part of the full speed at which the chunks were followed, 0 to 1.
     joint_state_stamp_ns : int | None
         Time of the newest joint state [ns].
+    safety : SafetyState
+        Whether the arm is armed.
+    send : bool
+        Whether the command goes to the driver; False in a dry-run.
 
     """
 
@@ -79,6 +86,8 @@ class Tick:
     playhead_ns: int = 0
     speed: float = 0.0
     joint_state_stamp_ns: int | None = None
+    safety: SafetyState = SafetyState.ARMED
+    send: bool = True
 
 
 class Pipeline:
@@ -95,12 +104,19 @@ class Pipeline:
         The arm's bounds.
     config : PipelineConfig
         Everything else.
+    gate : JointGate | None
+        The last check; None: one without clearance and singularities.
+    interlock : Interlock | None
+        Emergency stop and arming; None: armed for good.
+    lookahead : Lookahead | None
+        Judges chunks before they run; None: nothing does.
 
     """
 
     def __init__(
         self, kinematics: Kinematics, joints: JointLimits, task_space: TaskSpaceLimits,
-        gripper: GripperRange, config: PipelineConfig,
+        gripper: GripperRange, config: PipelineConfig, gate: JointGate | None = None,
+        interlock: Interlock | None = None, lookahead: Lookahead | None = None,
     ) -> None:
         self.kinematics = kinematics
         self.config = config
@@ -111,7 +127,9 @@ class Pipeline:
         self.settle = GripperSettle(config.gripper_settle)
         self.ladder = Ladder(config.ladder)
         self.follower = Follower(kinematics, task_space, config.fade)
-        self.gate = JointGate(joints, config.max_joint_step)
+        self.gate = gate or JointGate(joints, config.max_joint_step)
+        self.interlock = interlock or Interlock(armed=True)
+        self.foreseen = Foreseen(lookahead, config.lookahead_steps)
         self._hold = Hold()
         self._commanded = Commanded(joints.n, config.max_joint_lead)
         samples = max(2, round(_HISTORY / config.period))
@@ -126,6 +144,7 @@ class Pipeline:
         self._now_ns: int | None = None
         self._playhead_ns = 0
         self._moving_s = 0.0  # since motion began
+        self._verdict: Verdict = self.interlock.verdict(0)
         self._silent = False  # whether the joint states were stale at the last tick
 
     # Inputs
@@ -178,10 +197,12 @@ class Pipeline:
 
         """
         steps = self.prepare(chunk) if isinstance(chunk, ActionChunk) else chunk
-        verdict = self.chunks.add(self._anchored(steps, now_ns), now_ns)
+        trajectory = self._anchored(steps, now_ns)
+        verdict = self.chunks.add(trajectory, now_ns)
         if verdict in ('accepted', 'replaced'):
             self._arrival_ns = now_ns
             self._withdrawn = ''
+            self.foreseen.add(trajectory)
         return verdict
 
     def _anchored(self, steps: Steps, now_ns: int) -> Trajectory:
@@ -195,16 +216,28 @@ class Pipeline:
             q = (self.joints.lower + self.joints.upper) / 2.0
         return steps.anchored(self.kinematics.forward(q), q, now_ns)
 
+    def look_ahead(self) -> bool:
+        """Look ahead in a new chunk, if there is one; return whether there was.
+
+        To be called between two ticks, when the command is on its way: it takes a part of a
+        millisecond.
+        """
+        q = self._commanded.q
+        return q is not None and self.foreseen.examine(q, self._playhead_ns)
+
     def withdraw(self, now_ns: int, reason: str) -> None:
         """Drop what the policy has said: it takes it back, and the arm holds until it says more."""
+        self._forget_chunks(now_ns)
+        self._withdrawn = reason
+
+    def _forget_chunks(self, now_ns: int) -> None:
         self.chunks.clear(now_ns)
         self.fusion.reset()
-        self._withdrawn = reason
+        self.foreseen.clear()
 
     def policy_started(self, now_ns: int) -> None:
         """Tell that a policy has announced itself: what another one before it said is dropped."""
-        self.chunks.clear(now_ns)
-        self.fusion.reset()
+        self._forget_chunks(now_ns)
         self._policy_gone = False
 
     def set_policy_alive(self, alive: bool) -> None:
@@ -222,9 +255,27 @@ class Pipeline:
     def start(self, now_ns: int) -> None:
         """Leave STOPPED; what was predicted while stopped is dropped."""
         if self.ladder.level is Level.STOPPED:
-            self.chunks.clear(now_ns)
-            self.fusion.reset()
+            self._forget_chunks(now_ns)
             self.ladder.handle(Event.START, 'started')
+
+    def arm(self, now_ns: int, problem: str = '') -> tuple[bool, str]:
+        """Let the arm move, from where it is measured; return whether it worked and why.
+
+        ``problem`` says why the arm's driver is not ready, if it is not.
+        """
+        if self.interlock.state is SafetyState.ARMED and not problem:
+            return True, 'armed already'
+        armed, why = self.interlock.arm(problem)
+        if armed:
+            self._forget_chunks(now_ns)
+            if self._measured is not None and self._joints_fresh(now_ns):
+                self._rest_at(self._measured)
+        return armed, why
+
+    def fault(self, now_ns: int, reason: str) -> None:
+        """Tell that the arm has stopped by itself: old targets are void, somebody must arm."""
+        self._forget_chunks(now_ns)
+        self.interlock.fault(reason)
 
     @property
     def at_rest(self) -> bool:
@@ -238,9 +289,12 @@ class Pipeline:
         dt = self._advance(now_ns)
         silence = np.inf if self._arrival_ns is None else (now_ns - self._arrival_ns) * 1e-9
         playhead = self._play(now_ns, dt, silence)
-        live = self.chunks.due(playhead)
+        live, allowed, ahead = self.foreseen.cut(self.chunks.due(playhead), playhead)
         target = self.fusion.target(live, playhead)
-        self.ladder.update(now_ns, self._problem(now_ns, target), silence)
+        verdict = self._verdict = self.interlock.verdict(now_ns)
+        problem = (self._problem(now_ns, target, ahead)
+                   if verdict.permission is Permission.FOLLOW else verdict.reason)
+        self.ladder.update(now_ns, problem, silence)
         moving = self.ladder.moving and target is not None
         self._moving_s = self._moving_s + dt if moving else 0.0
 
@@ -254,7 +308,7 @@ class Pipeline:
         if anew:
             self._hold.reset()
             self._was_commanded.clear()
-            self.chunks.clear(now_ns)
+            self._forget_chunks(now_ns)
         if nothing:
             return self._tick(now_ns,
                               acted=('nothing sent: commanded and measured joints are apart',))
@@ -267,17 +321,22 @@ class Pipeline:
         waits = self.settle.waiting(now_ns, grip.width)
         if moving and target is not None:
             self._hold.reset()
-            speed = 0.0 if waits else self._speed()
+            speed = 0.0 if waits else allowed * self._speed()
             goal, acted = self.follower.goal(target, commanded.q, measured, dt, speed)
             acted += ('gripper: the arm waits',) if waits else ()
+            acted += (f'look-ahead: {ahead}',) if allowed < 1.0 else ()
         else:
             target = None
             goal = self._hold_goal(measured, now_ns, dt)
+            if verdict.permission is Permission.SILENT and self.at_rest:
+                self._rest_at(measured)  # a hand, or its own pendant, may move the arm
+                return self._tick(now_ns)
 
         gated = self.gate(goal, commanded.q, commanded.velocity, dt)
         commanded.q, commanded.velocity = gated.q, gated.velocity
         self._was_commanded.add(now_ns, gated.q)
-        self._frozen.moving(now_ns, bool((np.abs(gated.velocity) > _MOTION).any()))
+        # In a dry-run the arm is told nothing, and its encoders have no reason to change.
+        self._frozen.moving(now_ns, verdict.send and bool((np.abs(gated.velocity) > _MOTION).any()))
         return self._tick(
             now_ns, gated.q, gated.velocity, grip.width, grip.effort,
             acted + grip.acted + gated.acted,
@@ -290,7 +349,8 @@ class Pipeline:
         level = self.ladder.level
         return Tick(now_ns, level, MODES[level], self.ladder.reason, q, velocity, gripper, effort,
                     acted, stamps, weights, self._playhead_ns, speed,
-                    self._measured_ns if self._measured is not None else None)
+                    self._measured_ns if self._measured is not None else None,
+                    self._verdict.state, self._verdict.send)
 
     def _advance(self, now_ns: int) -> float:
         """Return the time since the last tick [s], bounded; notice a clock that jumped."""
@@ -302,8 +362,7 @@ class Pipeline:
         if dt < -_CLOCK_JUMP:
             # A restarted simulation or bag: what is known is of a world that is gone. Nothing is
             # sent until its joints are heard of.
-            self.chunks.clear(now_ns)
-            self.fusion.reset()
+            self._forget_chunks(now_ns)
             self._was_commanded.clear()
             self._was_measured.clear()
             self._measured = self._arrival_ns = None
@@ -333,7 +392,7 @@ class Pipeline:
         ramp = min(1.0, self._moving_s / blend_in) if blend_in > 0.0 else 1.0
         return self.ladder.speed * ramp
 
-    def _problem(self, now_ns: int, target: Target | None) -> str:
+    def _problem(self, now_ns: int, target: Target | None, ahead: str) -> str:
         """Return why the arm cannot follow the policy now; empty when it can."""
         if self._measured is None:
             return 'joint_states: none received yet'
@@ -349,7 +408,7 @@ class Pipeline:
         if self._arrival_ns is None:
             return 'action_chunk: none received yet'
         if target is None:
-            return 'action_chunk: no step is due'
+            return f'look-ahead: {ahead}' if ahead else 'action_chunk: no step is due'
         return '' if self.ladder.moving else self._too_far(target, self._measured)
 
     def _too_far(self, target: Target, measured: Array) -> str:

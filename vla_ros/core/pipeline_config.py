@@ -70,6 +70,8 @@ class PipelineConfig:
         How the gripper's predictions become a command.
     gripper_settle : float
         Longest time that the arm waits for the gripper after a change [s]; 0 never waits.
+    lookahead_steps : int
+        Most steps of a chunk that are judged before they run.
 
     """
 
@@ -85,6 +87,7 @@ class PipelineConfig:
     fusion: FusionConfig
     gripper: GripperConfig
     gripper_settle: float
+    lookahead_steps: int
 
     def __post_init__(self) -> None:
         for name in ('period', 'joint_state_timeout', 'frozen_after', 'max_joint_step',

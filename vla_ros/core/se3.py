@@ -154,12 +154,8 @@ def moved(T: Array, twist: Array, dt: float, in_tool_frame: bool = False) -> Arr
         Whether the twist's axes are the tool's.
 
     """
-    out: Array = _IDENTITY.copy()
-    step = rotation_from_vector(twist[3:] * dt)
+    R, p, way = T[:3, :3], T[:3, 3], twist * dt
+    turn = rotation_from_vector(way[3:])
     if in_tool_frame:
-        out[:3, :3] = T[:3, :3] @ step
-        out[:3, 3] = T[:3, 3] + T[:3, :3] @ (twist[:3] * dt)
-    else:
-        out[:3, :3] = step @ T[:3, :3]
-        out[:3, 3] = T[:3, 3] + twist[:3] * dt
-    return out
+        return pose(R @ turn, p + R @ way[:3])
+    return pose(turn @ R, p + way[:3])

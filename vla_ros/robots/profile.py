@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from vla_ros.core.errors import ConfigError, unknown_choice
+from vla_ros.core.limits import ClearanceLimits, KeepOut, SingularityLimits
 from vla_ros.resources import share_file, share_names
 from vla_ros.robots.adapters.loading import load_driver
 from vla_ros.robots.urdf import UrdfOutline, read_outline
-from vla_ros.section import Section
+from vla_ros.section import Section, build
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class TaskSpace:
     max_rotation_speed: float  # rad/s
     max_lead_position: float  # m, commanded over measured tool pose
     max_lead_rotation: float  # rad
+    keep_out: tuple[KeepOut, ...]  # boxes that the tool may not enter and links keep clear of
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,9 @@ class RobotProfile:
     joints: Joints
     gripper: Gripper
     task_space: TaskSpace
+    singularity: SingularityLimits
+    clearance: ClearanceLimits
+    collision: str  # name in config/collision, or path of a file
     topics: Topics
     driver: dict[str, Any]  # of the real arm: its type, and what differs from config/drivers
     scene: dict[str, Any]
@@ -131,6 +136,9 @@ def load_profile(robot: str | Path) -> RobotProfile:
         joints=_joints(top.section('joints')),
         gripper=_gripper(top.section('gripper')),
         task_space=_task_space(top.section('task_space')),
+        singularity=build(SingularityLimits, top.section('singularity')),
+        clearance=build(ClearanceLimits, top.section('clearance')),
+        collision=top.text('collision'),
         topics=_topics(top.section('topics')),
         driver=_driver(top),
         scene=top.mapping('scene'),
@@ -204,10 +212,22 @@ def _task_space(section: Section) -> TaskSpace:
     rates = {
         field.name: section.number(field.name, positive=True)
         for field in fields(TaskSpace)
-        if field.name != 'workspace'
+        if field.name not in ('workspace', 'keep_out')
     }
+    keep_out = _keep_out(section.section('keep_out'))
     section.close()
-    return TaskSpace(workspace=workspace, **rates)
+    return TaskSpace(workspace=workspace, keep_out=keep_out, **rates)
+
+
+def _keep_out(section: Section) -> tuple[KeepOut, ...]:
+    boxes = []
+    names = section.keys()
+    for name in names:
+        box = section.section(name)
+        boxes.append(KeepOut(name, box.numbers('lower', 3), box.numbers('upper', 3)))
+        box.close()
+    section.close()
+    return tuple(boxes)
 
 
 def _topics(section: Section) -> Topics:

@@ -6,10 +6,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from vla_ros.assembly import Guards
 from vla_ros.core.degradation import LadderConfig
 from vla_ros.core.fusion import FusionConfig, FusionMode
 from vla_ros.core.gripper import GripperConfig, GripperMode
+from vla_ros.core.lookahead import LookaheadConfig, OnTrouble
 from vla_ros.core.pipeline_config import DeltaAnchor, PipelineConfig, StartLimits
+from vla_ros.core.safety.estop import Interlock
 from vla_ros.ros.parameter_spec import load_specs
 
 
@@ -22,8 +25,7 @@ def pipeline_config(values: Mapping[str, Any] | None = None) -> PipelineConfig:
         When two of them contradict each other.
 
     """
-    v = {name: spec.default for name, spec in load_specs('control_node').items()}
-    v.update(values or {})
+    v = _filled(values)
     return PipelineConfig(
         period=1.0 / v['rate_hz'],
         joint_state_timeout=v['joint_state_timeout_s'],
@@ -44,4 +46,27 @@ def pipeline_config(values: Mapping[str, Any] | None = None) -> PipelineConfig:
             v['gripper_open_above'], v['gripper_dwell_s'], v['gripper_latency_s'],
             v['gripper_max_width'] or math.inf, v['gripper_max_effort'],
             v['gripper_vote_half_life_s']),
-        gripper_settle=v['gripper_settle_s'])
+        gripper_settle=v['gripper_settle_s'],
+        lookahead_steps=v['lookahead_steps'])
+
+
+def guards(values: Mapping[str, Any] | None = None) -> Guards:
+    """Return what else watches over the motion, in the same way.
+
+    Raises
+    ------
+    ConfigError
+        When two of them contradict each other.
+
+    """
+    v = _filled(values)
+    return Guards(
+        clearance=v['check_clearance'],
+        lookahead=LookaheadConfig(OnTrouble(v['on_trouble']), v['lookahead_jump_factor'],
+                                  v['lookahead_slow_steps']),
+        interlock=Interlock(v['hold_to_run_timeout_s'] or None, v['dry_run'], v['auto_arm']))
+
+
+def _filled(values: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {**{name: spec.default for name, spec in load_specs('control_node').items()},
+            **(values or {})}

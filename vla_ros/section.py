@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, NewType, TypeVar, get_args, get_origin, get_type_hints
@@ -156,6 +156,14 @@ class Section:
             path=self.path, key=self._dotted(key), value=value,
         )  # fmt: skip
 
+    def checked(self, make: Callable[[], T]) -> T:
+        """Return what ``make`` does; its ConfigError is told of this file and section."""
+        try:
+            return make()
+        except ConfigError as error:
+            where = f'{self.path}: {self._key}' if self._key else str(self.path)
+            raise ConfigError(f'{where}: {error}', path=self.path, key=self._key) from error
+
     def _get(self, key: str) -> Any:
         self._read.add(key)
         if key not in self._values:
@@ -187,7 +195,7 @@ def build(kind: type[T], section: Section) -> T:
     found = {field.name: _field(section, field.name, types[field.name])
              for field in fields(kind)}  # type: ignore[arg-type]
     section.close()
-    return kind(**found)
+    return section.checked(lambda: kind(**found))
 
 
 def _field(section: Section, key: str, kind: Any) -> Any:

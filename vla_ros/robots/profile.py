@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -224,8 +225,9 @@ def _keep_out(section: Section) -> tuple[KeepOut, ...]:
     names = section.keys()
     for name in names:
         box = section.section(name)
-        boxes.append(KeepOut(name, box.numbers('lower', 3), box.numbers('upper', 3)))
+        lower, upper = box.numbers('lower', 3), box.numbers('upper', 3)
         box.close()
+        boxes.append(box.checked(partial(KeepOut, name, lower, upper)))
     section.close()
     return tuple(boxes)
 

@@ -42,6 +42,8 @@ ARGUMENTS: tuple[Argument, ...] = (
     Argument('instruction', '', 'task in words; empty waits for the topic instruction'),
     Argument('params_file', '', 'YAML file of ROS parameters that override the defaults'),
     Argument('use_sim_time', 'auto', 'true, false, or auto: what sim is'),
+    Argument('auto_arm', 'auto', 'armed from the start: true, false, or auto: what sim is'),
+    Argument('dry_run', 'false', 'true computes and publishes everything but sends no command'),
     Argument('third_person_topic', '', 'image topic of the third-person camera; empty: default'),
     Argument('wrist_topic', '', 'image topic of the wrist camera; empty: default'),
 )
@@ -97,6 +99,8 @@ class Bringup:
     instruction: str
     params_file: Path | None
     use_sim_time: bool
+    auto_arm: bool
+    dry_run: bool
     third_person_topic: str
     wrist_topic: str
 
@@ -119,7 +123,6 @@ class Bringup:
         if values['policy'] not in POLICIES:
             raise unknown_choice('policy', values['policy'], POLICIES)
         sim = _boolean('sim', values['sim'])
-        automatic = values['use_sim_time'] == 'auto'
         params_file = Path(values['params_file']).expanduser() if values['params_file'] else None
         if params_file is not None and not params_file.is_file():
             raise ConfigError(f'params_file: no such file: {params_file}')
@@ -135,18 +138,21 @@ class Bringup:
             unnorm_key=values['unnorm_key'], quantization=values['quantization'],
             device=values['device'], sim=sim, instruction=values['instruction'],
             params_file=params_file,
-            use_sim_time=sim if automatic else _boolean('use_sim_time', values['use_sim_time']),
+            use_sim_time=_boolean('use_sim_time', values['use_sim_time'], auto=sim),
+            auto_arm=_boolean('auto_arm', values['auto_arm'], auto=sim),
+            dry_run=_boolean('dry_run', values['dry_run']),
             third_person_topic=values['third_person_topic'], wrist_topic=values['wrist_topic'])
 
     def processes(self) -> list[ProcessSpec]:
         """Return the processes to start, in that order."""
         common: dict[str, Any] = {'robot': self.robot, 'use_sim_time': self.use_sim_time}
+        control = {**common, 'auto_arm': self.auto_arm, 'dry_run': self.dry_run}
         policy = {**common, 'policy': self.policy}
         for name in (*MODEL_ARGUMENTS, 'instruction', 'third_person_topic', 'wrist_topic'):
             if getattr(self, name):
                 policy[name] = getattr(self, name)
         specs = [
-            ProcessSpec('control_node', common, self.params_file, stop_order=0),
+            ProcessSpec('control_node', control, self.params_file, stop_order=0),
             ProcessSpec('policy_node', policy, self.params_file, required=False),
         ]
         if self.sim:
@@ -166,14 +172,15 @@ def _policy_config(policy: str, given: str) -> str:
     return str(path.absolute())
 
 
-def _boolean(name: str, value: str) -> bool:
-    known = {'true': True, 'false': False, '1': True, '0': False}
+def _boolean(name: str, value: str, auto: bool | None = None) -> bool:
+    known: dict[str, bool] = {'true': True, 'false': False, '1': True, '0': False}
+    if auto is not None:
+        known['auto'] = auto
     try:
         return known[value.lower()]
     except KeyError:
         raise ConfigError(f'{name}: expected true or false'
-                          f'{" or auto" if name == "use_sim_time" else ""}, '
-                          f'found {value!r}') from None
+                          f'{"" if auto is None else " or auto"}, found {value!r}') from None
 
 
 assert {a.name for a in ARGUMENTS} == {f.name for f in fields(Bringup)}

@@ -103,7 +103,7 @@ class Rig:
         renamed = ['-r', f'__ns:={namespace}', '-r', '__node:=alone'] if namespace else []
         # The tests play the robot in Python on a busy machine: it may be a little late.
         self.process = node_process('control_node', folder, *renamed,
-                                    **{'joint_state_timeout_s': 0.4, **parameters})
+                                    **{'joint_state_timeout_s': 0.4, 'auto_arm': True, **parameters})
 
     @property
     def mode(self) -> str:

@@ -216,8 +216,12 @@ class Observer:
 
         return wait_until(answered, f'answer of service {service}').result()
 
+    def ask(self, service: str) -> Any:
+        """Call a Trigger service; return its response."""
+        return self.call(Trigger, service, Trigger.Request())
+
     def trigger(self, service: str) -> None:
-        response = self.call(Trigger, service, Trigger.Request())
+        response = self.ask(service)
         assert response.success, response.message
 
     def change_state(self, transition: str) -> bool:

@@ -16,9 +16,10 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from graph_rig import Observer, node_process, reason, speed, stamp_ns, wait_until
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
-from std_msgs.msg import String
+from std_msgs.msg import Bool, String
 from trajectory_msgs.msg import JointTrajectory
 
+from vla_ros.core.provenance import decode
 from vla_ros.core.provenance import decode
 from vla_ros.core.types import ActionChunk, ActionConvention, ActionSpace
 from vla_ros.robots import load_profile
@@ -665,3 +666,71 @@ def _x(q: np.ndarray) -> float:
         from vla_ros.ik import load_ik
         _IK.append(load_ik('pinocchio', PROFILE))
     return float(_IK[0].forward(q)[0, 3])
+
+
+def _still_since(rig: Rig, since: int) -> bool:
+    return all(speed(m) < 1e-9 for _, m in rig.robot.commands[since:])
+
+
+def test_unarmed_it_sends_nothing_until_it_is_armed(alone: Callable[..., Rig]) -> None:
+    rig = alone(auto_arm=False)
+    rig.robot.answers = True
+    rig.policy.describe()
+    rig.wait_mode('HOLD', 'not armed yet')
+    for _ in range(5):
+        rig.policy.send(rig.policy.chunk())
+    rig.observer.wait_diagnostic('alone: mode', 'not armed yet')
+    assert not rig.robot.commands
+    rig.observer.trigger('alone/arm')
+    rig.drive()
+    rig.observer.trigger('alone/disarm')
+    rig.wait_mode('HOLD', 'disarmed by service')
+
+
+def test_an_emergency_stop_is_latched_until_it_is_released_reset_and_armed(rig: Rig) -> None:
+    rig.drive()
+    estop = rig.observer.publisher(Bool, 'estop', qos.SAFETY)
+    wait_until(lambda: estop.get_subscription_count() > 0, 'the node listening to estop')
+    estop.publish(Bool(data=True))
+    rig.wait_mode('HOLD', 'emergency stop by topic estop')
+    wait_until(lambda: speed(rig.robot.commands[-1][1]) < 1e-9, 'the arm at rest')
+    since = len(rig.robot.commands)
+    assert not rig.observer.ask('control_node/reset_estop').success
+    assert not rig.observer.ask('control_node/arm').success
+    for _ in range(5):
+        rig.policy.send(rig.policy.chunk())
+        rig.more_commands()
+    estop.publish(Bool(data=False))
+    wait_until(lambda: rig.observer.ask('control_node/reset_estop').success, 'the reset')
+    assert _still_since(rig, since)
+    rig.observer.trigger('control_node/arm')
+    rig.drive()
+
+
+def test_a_dry_run_computes_and_sends_nothing(alone: Callable[..., Rig]) -> None:
+    rig = alone(dry_run=True)
+    rig.robot.answers = True
+    ticks = rig.observer.hear(String, 'provenance', qos.CHUNK)
+    rig.policy.describe()
+
+    def moves() -> bool:
+        rig.policy.send(rig.policy.chunk())
+        if not ticks:
+            return False
+        records = decode(ticks[-1][1].data).ticks
+        return any(r.q is not None and np.abs(r.velocity).max() > 1e-2 for r in records)
+
+    wait_until(moves, 'motion in the provenance')
+    assert not rig.robot.commands
+
+
+def test_hold_to_run_lets_the_arm_move_only_while_it_is_held(alone: Callable[..., Rig]) -> None:
+    rig = alone(hold_to_run_timeout_s=0.5)
+    rig.robot.answers = True
+    rig.policy.describe()
+    rig.wait_mode('HOLD', 'hold to run: the switch is not held')
+    switch = rig.observer.publisher(Bool, 'hold_to_run', qos.SAFETY)
+    timer = rig.observer.every(0.1, lambda: switch.publish(Bool(data=True)))
+    rig.drive()
+    timer.cancel()
+    rig.wait_mode('HOLD', 'hold to run: not heard of for 0.5 s')

@@ -40,14 +40,18 @@ class ControlLoop(Generic[T]):
         Gets what was decided.
     settings : RealtimeSettings
         What to ask of the operating system.
+    afterwards : Callable[[], object]
+        Called when the command has been sent: for work that can wait, but belongs to this thread.
 
     """
 
     def __init__(self, clock: Any, rate_hz: float, decide: Callable[[int], T],
-                 send: Callable[[T], None], settings: RealtimeSettings) -> None:
+                 send: Callable[[T], None], settings: RealtimeSettings,
+                 afterwards: Callable[[], object] = lambda: None) -> None:
         self._decide = decide
         self._send = send
         self._settings = settings
+        self._afterwards = afterwards
         self._ticker = Ticker(clock, round(1e9 / rate_hz))
         self._ticker.lead_ns = self._ticker.period_ns // 4
         self._inbox: deque[Callable[[int], object]] = deque()
@@ -143,6 +147,7 @@ class ControlLoop(Generic[T]):
             self._duration.add(decided_ns - began_ns)
             sent_before = self._note_period(tick, sent_ns, sent_before)
             self._adapt_lead(sent_ns)
+            self._afterwards()
             self._garbage.idle(self._ticker.idle_ns())
 
     def _adapt_lead(self, now_ns: int) -> None:

@@ -16,13 +16,13 @@ from rclpy.context import Context
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
-from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from vla_ros.assembly import build_pipeline
 from vla_ros.core.degradation import Level as Rung
 from vla_ros.core.errors import ConfigError, InputError
 from vla_ros.core.pipeline import Tick
+from vla_ros.ik import choose_ik
 from vla_ros.robots import load_profile
 from vla_ros.ros import qos
 from vla_ros.ros.chunk_message import chunk_frame_id, chunk_from_message
@@ -32,10 +32,11 @@ from vla_ros.ros.diagnostics import Diagnostics, Level, ThrottledLog, status_mes
 from vla_ros.ros.joint_states import JointStateReader, joint_state_message
 from vla_ros.ros.outbox import Outbox
 from vla_ros.ros.parameters import NodeParameters
-from vla_ros.ros.pipeline_config import pipeline_config
+from vla_ros.ros.pipeline_config import guards, pipeline_config
 from vla_ros.ros.policy_description import PolicyDescription
 from vla_ros.ros.provenance_publisher import ProvenancePublisher
 from vla_ros.ros.realtime import RealtimeSettings
+from vla_ros.ros.safety_inputs import SafetyInputs
 from vla_ros.ros.stamps import to_ns
 
 _STILL_S = 0.5  # s of real time without a control tick: worth a report
@@ -51,9 +52,15 @@ class ControlNode(Node):
         super().__init__('control_node', context=context, **options)
         p = self.parameters = NodeParameters(self, 'control_node')
         self.profile = load_profile(p.robot)
-        self._pipeline = build_pipeline(self.profile, pipeline_config(p.as_dict()), p.ik_backend)
+        ik = choose_ik(p.ik_backend, self.profile, p.ik_allow_fallback)
+        self._pipeline = build_pipeline(self.profile, pipeline_config(p.as_dict()), ik.backend,
+                                        ik.kinematics, guards(p.as_dict()))
         self._log = ThrottledLog(self.get_logger())
         self._diagnostics = Diagnostics(self, hardware_id=self.profile.name)
+        if ik.reason:
+            self.get_logger().warning(f'ik: {ik.reason}')
+        self._diagnostics.set('ik', Level.WARN if ik.reason else Level.OK,
+                              ik.reason or ik.backend, backend=ik.backend)
         self._outbox = Outbox(self)
         self._description: PolicyDescription | None = None
         self._acted: Counter[str] = Counter()
@@ -61,7 +68,8 @@ class ControlNode(Node):
         self._announced: tuple[Rung, str] | None = None
         self._loop = ControlLoop(
             self.get_clock(), p.rate_hz, self._pipeline.step, self._send,
-            RealtimeSettings(p.thread_priority, p.cpu_affinity, p.lock_memory))
+            RealtimeSettings(p.thread_priority, p.cpu_affinity, p.lock_memory),
+            self._pipeline.look_ahead)
         self._shutting_down = False
         self._at_rest = threading.Event()
         self._still = 0  # ticks at rest since the shutdown began
@@ -78,8 +86,7 @@ class ControlNode(Node):
         self.create_subscription(
             String, 'policy', self._on_policy, qos.policy_profile(p.policy_lease_s),
             event_callbacks=qos.SubscriptionEventCallbacks(liveliness=self._on_liveliness))
-        self.create_service(Trigger, '~/stop', self._on_stop)
-        self.create_service(Trigger, '~/start', self._on_start)
+        self._safety = SafetyInputs(self, self._pipeline, self._loop.post)
         self._diagnostics.add_source(self._report)
         self._loop.start()
         self._tell_answers()
@@ -115,7 +122,7 @@ class ControlNode(Node):
     # On the loop's thread, which publishes the command and leaves everything else to others
 
     def _send(self, tick: Tick) -> None:
-        if tick.q is not None and tick.velocity is not None:
+        if tick.q is not None and tick.velocity is not None and tick.send:
             position, velocity, effort = tick.q.tolist(), tick.velocity.tolist(), []
             if tick.gripper is not None:
                 effort = [0.0] * len(position) + [tick.effort] if tick.effort is not None else []
@@ -148,7 +155,8 @@ class ControlNode(Node):
         self.get_logger().info(_in_words(tick))
         self._mode.publish(status_message(
             'mode', _severity(tick), tick.mode.value,
-            {'level': tick.level.value, 'reason': tick.reason, 'stamp_ns': tick.stamp_ns,
+            {'level': tick.level.value, 'reason': tick.reason, 'safety': tick.safety.value,
+             'stamp_ns': tick.stamp_ns,
              'policy': self._description.label if self._description else ''},
             hardware_id=self.profile.name))
 
@@ -228,16 +236,6 @@ class ControlNode(Node):
         self._log.error(key, message)
         self._diagnostics.set(key, Level.ERROR, message)
 
-    def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._loop.post(lambda now_ns: self._pipeline.stop('stopped by service'))
-        response.success, response.message = True, 'the arm brakes and holds until ~/start'
-        return response
-
-    def _on_start(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._loop.post(self._pipeline.start)
-        response.success, response.message = True, 'the arm follows the policy when it is ready'
-        return response
-
     def _report(self) -> None:
         # An error of the loop is raised here, on the executor's thread, where it ends the node.
         tick, silent = self._tick, self._loop.silent_s()
@@ -250,6 +248,7 @@ class ControlNode(Node):
             return
         self._diagnostics.set(
             'mode', _severity(tick), _in_words(tick), ladder=tick.level.value,
+            safety=tick.safety.value,
             limiters=dict(self._acted) or 'none',
             chunks=dict(self._pipeline.chunks.counts) or 'none')
         missed, values = self._loop.report()

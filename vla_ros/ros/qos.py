@@ -47,6 +47,9 @@ JOINTS = _profile(10)
 COMMAND = _profile(1)
 """Joint commands: an old one must never be carried out after a new one."""
 
+SAFETY = _profile(10)
+"""Emergency stop and hold to run: none may be lost."""
+
 CHUNK = _profile(10)
 """Action chunks."""
 

@@ -18,6 +18,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import UInt8MultiArray
 
 from vla_ros.core import se3
+from vla_ros.ros.adapters.optional_messages import optional_type
 from vla_ros.ros.stamps import time_message
 
 NAMES = ['joint1', 'joint2', 'joint3', 'joint4', 'joint5', 'joint6']
@@ -42,13 +43,9 @@ class FakeAgxArmRos(Node):
         self.ctrl_mode, self.arm_status = 1, 0
         self.create_subscription(UInt8MultiArray, 'fake/arm_status', self.on_fake_status, 1)
         self.status: Any = None
-        try:
-            from agx_arm_msgs.msg import AgxArmStatus
-        except ImportError:
-            pass
-        else:
-            self.status_type = AgxArmStatus
-            self.status = self.create_publisher(AgxArmStatus, 'feedback/arm_status', 1)
+        self.status_type = optional_type('agx_arm_msgs', 'msg', 'AgxArmStatus')
+        if self.status_type is not None:
+            self.status = self.create_publisher(self.status_type, 'feedback/arm_status', 1)
         self.create_timer(self.dt, self.tick)
 
     def on_fake_status(self, msg: UInt8MultiArray) -> None:

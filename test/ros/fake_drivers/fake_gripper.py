@@ -10,6 +10,7 @@ from rclpy.context import Context
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
+from vla_ros.ros.adapters.optional_messages import optional_type
 from vla_ros.ros.stamps import time_message
 
 JOINT = 'robotiq_85_left_knuckle_joint'
@@ -18,10 +19,9 @@ JOINT = 'robotiq_85_left_knuckle_joint'
 class FakeGripper(Node):
     def __init__(self, context: Context) -> None:
         super().__init__('robotiq_gripper_controller', context=context)
-        from control_msgs.action import GripperCommand, ParallelGripperCommand
-
         self.old = self.declare_parameter('interface', 'parallel').value == 'gripper_command'
-        self.kind = GripperCommand if self.old else ParallelGripperCommand
+        name = 'GripperCommand' if self.old else 'ParallelGripperCommand'
+        self.kind: Any = optional_type('control_msgs', 'action', name)
         self.knuckle = FakeArm([0.4], 1.0)
         self.server = ActionServer(self, self.kind, '~/gripper_cmd', self.on_goal)
         self.states = self.create_publisher(JointState, '/joint_states', 10)

@@ -19,6 +19,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, UInt8MultiArray
 
+from vla_ros.ros.adapters.optional_messages import optional_type
 from vla_ros.ros.stamps import time_message
 
 NAMES = ['joint1', 'joint2', 'joint3', 'joint4', 'joint5', 'joint6']
@@ -49,13 +50,9 @@ class FakePiperRos(Node):
         self.end_pose_stamped = self.create_publisher(PoseStamped, 'end_pose_stamped', 1)
         self.applied = self.create_publisher(JointState, 'fake/applied', 50)
         self.status: Any = None
-        try:
-            from piper_msgs.msg import PiperStatusMsg
-        except ImportError:
-            pass
-        else:
-            self.status_type = PiperStatusMsg
-            self.status = self.create_publisher(PiperStatusMsg, 'arm_status', 1)
+        self.status_type = optional_type('piper_msgs', 'msg', 'PiperStatusMsg')
+        if self.status_type is not None:
+            self.status = self.create_publisher(self.status_type, 'arm_status', 1)
         self.create_subscription(JointState, p('command_topic', 'joint_ctrl_single').value,
                                  self.on_command, 1)
         self.create_subscription(Bool, 'enable_flag', self.on_enable, 1)

@@ -24,6 +24,7 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from vla_ros.core import se3
+from vla_ros.ros.adapters.optional_messages import optional_type
 from vla_ros.ros.stamps import time_message, to_ns
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -155,15 +156,11 @@ class FakeStatus(Node):
         self.scaling = self.create_publisher(
             Float64, 'speed_scaling_state_broadcaster/speed_scaling', 10)
         self.modes: dict[str, Any] = {}
-        try:
-            from ur_dashboard_msgs.msg import RobotMode, SafetyMode
-        except ImportError:
-            pass
-        else:
-            self.modes = {
-                'mode': (RobotMode, self.create_publisher(RobotMode, '~/robot_mode', LATCHED)),
-                'safety': (SafetyMode, self.create_publisher(SafetyMode, '~/safety_mode',
-                                                             LATCHED))}
+        for key, name, topic in (('mode', 'RobotMode', '~/robot_mode'),
+                                 ('safety', 'SafetyMode', '~/safety_mode')):
+            kind = optional_type('ur_dashboard_msgs', 'msg', name)
+            if kind is not None:
+                self.modes[key] = kind, self.create_publisher(kind, topic, LATCHED)
         robot.status = self
         self.say()
         self.create_timer(0.02, lambda: self.scaling.publish(Float64(data=robot.scaling)))
@@ -250,13 +247,11 @@ class FakeControllerManager(Node):
         self.controllers = controllers
         self.active = self.declare_parameter('active', controllers[0]).value
         self.claims = [f'{name}/position' for name in robot.names]
-        try:
-            from controller_manager_msgs.msg import ControllerState
-            from controller_manager_msgs.srv import ListControllers
-        except ImportError:
+        self.state = optional_type('controller_manager_msgs', 'msg', 'ControllerState')
+        service = optional_type('controller_manager_msgs', 'srv', 'ListControllers')
+        if self.state is None or service is None:
             return
-        self.state = ControllerState
-        self.create_service(ListControllers, '~/list_controllers', self.on_list)
+        self.create_service(service, '~/list_controllers', self.on_list)
         self.create_subscription(String, 'fake/activate', self.on_activate, 10)
 
     def on_activate(self, msg: String) -> None:

@@ -1,9 +1,10 @@
 """What bounds a motion whatever comes in: task space first, joint space always last."""
 
-from vla_ros.core.safety.clearance import Clearance, Proximity
+from vla_ros.core.safety.clearance import Clearance, Clearances, Proximity
 from vla_ros.core.safety.joint_gate import Gated, JointGate
 from vla_ros.core.safety.singularity import SingularityGuard, smallest_singular_value
 from vla_ros.core.safety.task_space import limit_pose, limit_twist
+from vla_ros.core.safety.tool_bounds import ToolBounds
 
-__all__ = ['Clearance', 'Gated', 'JointGate', 'Proximity', 'SingularityGuard', 'limit_pose',
-           'limit_twist', 'smallest_singular_value']
+__all__ = ['Clearance', 'Clearances', 'Gated', 'JointGate', 'Proximity', 'SingularityGuard',
+           'ToolBounds', 'limit_pose', 'limit_twist', 'smallest_singular_value']

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -54,6 +54,25 @@ class Clearance(Protocol):
 
     def distances(self, q: Array) -> Sequence[tuple[int, float]]:
         """Return (pair, distance [m]) of pairs nearer than their stop distance: the quick check."""
+
+
+class Clearances:
+    """Several of them as one; a pair's number says which one it belongs to."""
+
+    def __init__(self, parts: Sequence[Clearance]) -> None:
+        self.parts = tuple(parts)
+
+    def near(self, q: Array) -> list[Proximity]:
+        """Return the near pairs of all parts at joints (n,) [rad]."""
+        n = len(self.parts)
+        return [replace(p, pair=p.pair * n + i)
+                for i, part in enumerate(self.parts) for p in part.near(q)]
+
+    def distances(self, q: Array) -> list[tuple[int, float]]:
+        """Return the pairs of all parts that are too near."""
+        n = len(self.parts)
+        return [(pair * n + i, distance)
+                for i, part in enumerate(self.parts) for pair, distance in part.distances(q)]
 
 
 def approach_factor(

@@ -17,6 +17,7 @@ from vla_ros.robots.adapters.driver import GripperLine
 from vla_ros.ros.adapters.optional_messages import optional_type
 from vla_ros.ros.diagnostics import ThrottledLog
 
+_PATIENCE_S = 2.0
 _NAMES = {'gripper_command': 'GripperCommand', 'parallel': 'ParallelGripperCommand'}
 
 
@@ -56,6 +57,8 @@ class GripperAction:
                 'apt install ros-<distro>-control-msgs, or set driver.gripper: {kind: none}')
         self._node = node
         self._client: tuple[str, Any] | None = None
+        self._given_up = ''
+        self._waited = 0  # ticks without a server that answers
         self._timer = node.create_timer(1.0 / line.hz, self._send_newest,
                                         clock=Clock(clock_type=ClockType.STEADY_TIME))
 
@@ -83,7 +86,9 @@ class GripperAction:
         if client is None or not client.server_is_ready():
             self._log.warning('server', f'{self._line.action}: no action server of a type that is '
                                         'known here; the gripper does not move')
+            self._give_up()
             return
+        self._waited = 0
         self._sent = width, effort
         self.goals += 1
         goal = self._goal(kind, self._line.mapping.to_driver(width), effort)
@@ -93,12 +98,21 @@ class GripperAction:
         """Return the interface that the server speaks and a client for it, or None for that."""
         name = self._node.resolve_topic_name(self._line.action)
         served = dict(get_action_names_and_types(self._node)).get(name, [])
-        for kind, found in self._types.items():
-            if f'control_msgs/action/{_NAMES[kind]}' in served:
-                # Only now: two clients of one name with different types cannot be.
-                self._client = kind, ActionClient(self._node, found, self._line.action)
-                return self._client
-        return '', None
+        there = [kind for kind in self._types if f'control_msgs/action/{_NAMES[kind]}' in served]
+        if not there:
+            return '', None
+        # One at a time: two clients of one name with different types cannot be.
+        kind = next((kind for kind in there if kind != self._given_up), there[0])
+        self._client = kind, ActionClient(self._node, self._types[kind], self._line.action)
+        return self._client
+
+    def _give_up(self) -> None:
+        """After some seconds try the other interface: a server that was killed is listed on."""
+        self._waited += 1
+        if self._client is not None and self._waited > _PATIENCE_S * self._line.hz:
+            self._given_up, self._waited = self._client[0], 0
+            self._client[1].destroy()
+            self._client = None
 
     def _goal(self, kind: str, position: float, effort: float) -> Any:
         goal = self._types[kind].Goal()

@@ -38,7 +38,8 @@ def run(robot: str, seeds: range, latency: float) -> dict:
     for seed in seeds:
         world = SimWorld(profile, seed=seed)
         runner = Lockstep(world, load_policy('scripted'),
-                          build_pipeline(profile, pipeline_config(), 'pinocchio', guards=guards({'auto_arm': True})), kinematics,
+                          build_pipeline(profile, pipeline_config(), 'pinocchio',
+                                         guards=guards({'auto_arm': True})), kinematics,
                           latency=latency)
         for task in (PICK, HANG):
             outcome = runner.run(task, timeout=40.0)

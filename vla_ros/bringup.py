@@ -42,6 +42,8 @@ ARGUMENTS: tuple[Argument, ...] = (
     Argument('instruction', '', 'task in words; empty waits for the topic instruction'),
     Argument('params_file', '', 'YAML file of ROS parameters that override the defaults'),
     Argument('use_sim_time', 'auto', 'true, false, or auto: what sim is'),
+    Argument('driver', '', 'driver of the arm: a name from config/drivers or a YAML file; empty: '
+                            'that of the robot, or the simulated one with sim'),
     Argument('auto_arm', 'auto', 'armed from the start: true, false, or auto: what sim is'),
     Argument('dry_run', 'false', 'true computes and publishes everything but sends no command'),
     Argument('third_person_topic', '', 'image topic of the third-person camera; empty: default'),
@@ -99,6 +101,7 @@ class Bringup:
     instruction: str
     params_file: Path | None
     use_sim_time: bool
+    driver: str
     auto_arm: bool
     dry_run: bool
     third_person_topic: str
@@ -139,6 +142,7 @@ class Bringup:
             device=values['device'], sim=sim, instruction=values['instruction'],
             params_file=params_file,
             use_sim_time=_boolean('use_sim_time', values['use_sim_time'], auto=sim),
+            driver=values['driver'] or ('sim' if sim else ''),
             auto_arm=_boolean('auto_arm', values['auto_arm'], auto=sim),
             dry_run=_boolean('dry_run', values['dry_run']),
             third_person_topic=values['third_person_topic'], wrist_topic=values['wrist_topic'])
@@ -146,6 +150,8 @@ class Bringup:
     def processes(self) -> list[ProcessSpec]:
         """Return the processes to start, in that order."""
         common: dict[str, Any] = {'robot': self.robot, 'use_sim_time': self.use_sim_time}
+        if self.driver:
+            common['driver'] = self.driver
         control = {**common, 'auto_arm': self.auto_arm, 'dry_run': self.dry_run}
         policy = {**common, 'policy': self.policy}
         for name in (*MODEL_ARGUMENTS, 'instruction', 'third_person_topic', 'wrist_topic'):

@@ -20,7 +20,6 @@ from std_msgs.msg import Bool, String
 from trajectory_msgs.msg import JointTrajectory
 
 from vla_ros.core.provenance import decode
-from vla_ros.core.provenance import decode
 from vla_ros.core.types import ActionChunk, ActionConvention, ActionSpace
 from vla_ros.robots import load_profile
 from vla_ros.ros import qos
@@ -104,7 +103,8 @@ class Rig:
         renamed = ['-r', f'__ns:={namespace}', '-r', '__node:=alone'] if namespace else []
         # The tests play the robot in Python on a busy machine: it may be a little late.
         self.process = node_process('control_node', folder, *renamed,
-                                    **{'joint_state_timeout_s': 0.4, 'auto_arm': True, **parameters})
+                                    **{'joint_state_timeout_s': 0.4, 'auto_arm': True,
+                                       'driver': 'sim', **parameters})
 
     @property
     def mode(self) -> str:

@@ -40,8 +40,9 @@ class Graph:
         self.modes = self.observer.hear(DiagnosticStatus, 'mode', qos.LATCHED)
         self.task = self.observer.publisher(String, 'instruction', qos.LATCHED)
         self.sim = node_process('sim_node', folder, image_width=64, image_height=64)
-        self.control = node_process('control_node', folder, use_sim_time=True, auto_arm=True)
-        self.policy = node_process('policy_node', folder, use_sim_time=True)
+        self.control = node_process('control_node', folder, use_sim_time=True, auto_arm=True,
+                                   driver='sim')
+        self.policy = node_process('policy_node', folder, use_sim_time=True, driver='sim')
         self.task.publish(String(data=TASK))
         for process in self.processes:
             # After a subscriber was killed, Fast DDS' shared memory now and then delivers no more

@@ -48,7 +48,7 @@ def start(tmp_path: Path, pipe: Path) -> Iterator[Any]:
 
     def start(**parameters: object) -> Process:
         process = node_process('policy_node', tmp_path, '-r', '__ns:=/slow', '-r', '__node:=slow',
-                               policy_config=str(pipe), **parameters)
+                               policy_config=str(pipe), driver='sim', **parameters)
         processes.append(process.start())
         return process
 

@@ -70,7 +70,7 @@ def start(tmp_path: Path) -> Iterator[Any]:
 
     def start(**parameters: object) -> Process:
         process = node_process('policy_node', tmp_path, '-r', '__ns:=/learned', '-r',
-                               '__node:=learned', **PATIENT, **parameters)
+                               '__node:=learned', driver='sim', **PATIENT, **parameters)
         process.env = {'OMP_NUM_THREADS': '1'}
         processes.append(process.start())
         return process

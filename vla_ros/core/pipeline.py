@@ -139,6 +139,7 @@ class Pipeline:
         self._measured: Array | None = None
         self._measured_ns = 0
         self._arrival_ns: int | None = None  # of the newest chunk
+        self.arm_problem = ''  # why the arm's driver cannot be commanded now
         self._policy_gone = False
         self._withdrawn = ''
         self._now_ns: int | None = None
@@ -272,6 +273,11 @@ class Pipeline:
                 self._rest_at(self._measured)
         return armed, why
 
+    def rest_at_measured(self) -> None:
+        """Go on from the measured joints, at rest: the last command did not go out."""
+        if self._measured is not None and self._commanded.q is not None:
+            self._rest_at(self._measured)
+
     def fault(self, now_ns: int, reason: str) -> None:
         """Tell that the arm has stopped by itself: old targets are void, somebody must arm."""
         self._forget_chunks(now_ns)
@@ -398,6 +404,8 @@ class Pipeline:
             return 'joint_states: none received yet'
         if not self._joints_fresh(now_ns):
             return f'joint_states: older than {self.config.joint_state_timeout:g} s'
+        if self.arm_problem:
+            return f'driver: {self.arm_problem}'
         if self._frozen.frozen_for_ns > 0:
             return (f'joint_states: frozen, the same for {self.config.frozen_after:g} s of '
                     'commanded motion')

@@ -14,7 +14,6 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.context import Context
 from rclpy.node import Node
-from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
@@ -24,20 +23,21 @@ from vla_ros.core.errors import ConfigError, InputError
 from vla_ros.core.pipeline import Tick
 from vla_ros.ik import choose_ik
 from vla_ros.robots import load_profile
+from vla_ros.robots.adapters import load_driver
 from vla_ros.ros import qos
+from vla_ros.ros.adapters import make_adapter
 from vla_ros.ros.chunk_message import chunk_frame_id, chunk_from_message
 from vla_ros.ros.context import run_node
 from vla_ros.ros.control_loop import ControlLoop
 from vla_ros.ros.diagnostics import Diagnostics, Level, ThrottledLog, status_message
-from vla_ros.ros.joint_states import JointStateReader, joint_state_message
 from vla_ros.ros.outbox import Outbox
 from vla_ros.ros.parameters import NodeParameters
 from vla_ros.ros.pipeline_config import guards, pipeline_config
 from vla_ros.ros.policy_description import PolicyDescription
 from vla_ros.ros.provenance_publisher import ProvenancePublisher
 from vla_ros.ros.realtime import RealtimeSettings
+from vla_ros.ros.robot_description import follow_if_described
 from vla_ros.ros.safety_inputs import SafetyInputs
-from vla_ros.ros.stamps import to_ns
 
 _STILL_S = 0.5  # s of real time without a control tick: worth a report
 
@@ -51,7 +51,12 @@ class ControlNode(Node):
     def __init__(self, context: Context, **options: Any) -> None:
         super().__init__('control_node', context=context, **options)
         p = self.parameters = NodeParameters(self, 'control_node')
-        self.profile = load_profile(p.robot)
+        shipped = load_profile(p.robot)
+        self.driver = load_driver(shipped, p.driver)
+        described = follow_if_described(
+            context, shipped, self.driver, p.robot_description_wait_s, self.get_logger().info,
+            self.get_namespace())
+        self.profile = self.driver.bounded(described)
         ik = choose_ik(p.ik_backend, self.profile, p.ik_allow_fallback)
         self._pipeline = build_pipeline(self.profile, pipeline_config(p.as_dict()), ik.backend,
                                         ik.kinematics, guards(p.as_dict()))
@@ -67,26 +72,26 @@ class ControlNode(Node):
         self._tick: Tick | None = None
         self._announced: tuple[Rung, str] | None = None
         self._loop = ControlLoop(
-            self.get_clock(), p.rate_hz, self._pipeline.step, self._send,
+            self.get_clock(), p.rate_hz, self._decide, self._send,
             RealtimeSettings(p.thread_priority, p.cpu_affinity, p.lock_memory),
             self._pipeline.look_ahead)
         self._shutting_down = False
         self._at_rest = threading.Event()
         self._still = 0  # ticks at rest since the shutdown began
 
-        topics = self.profile.topics
-        self._arm = JointStateReader(self.profile.joints.names, topics.joint_states)
-        self._gripper = JointStateReader([self.profile.gripper.joint], topics.joint_states)
-        self._command_names = [*self.profile.joints.names, self.profile.gripper.joint]
-        self._command = self.create_publisher(JointState, topics.joint_command, qos.COMMAND)
+        self._adapter = make_adapter(self, self.profile, self.driver, p.rate_hz)
+        self._adapter.on_state(self._on_joints)
+        self._adapter.on_error(lambda text: self._complain('joint_states', text))
+        self._adapter.on_rearm(
+            lambda why: self._loop.post(lambda now_ns: self._pipeline.fault(now_ns, why)))
         self._mode = self.create_publisher(DiagnosticStatus, 'mode', qos.LATCHED)
         self._provenance = ProvenancePublisher(self, self.profile.joints.names, self._complain)
-        self.create_subscription(JointState, topics.joint_states, self._on_joints, qos.JOINTS)
         self.create_subscription(JointTrajectory, 'action_chunk', self._on_chunk, qos.CHUNK)
         self.create_subscription(
             String, 'policy', self._on_policy, qos.policy_profile(p.policy_lease_s),
             event_callbacks=qos.SubscriptionEventCallbacks(liveliness=self._on_liveliness))
-        self._safety = SafetyInputs(self, self._pipeline, self._loop.post)
+        self._safety = SafetyInputs(self, self._pipeline, self._loop.post,
+                                    lambda: self._adapter.ready)
         self._diagnostics.add_source(self._report)
         self._loop.start()
         self._tell_answers()
@@ -121,16 +126,17 @@ class ControlNode(Node):
 
     # On the loop's thread, which publishes the command and leaves everything else to others
 
+    def _decide(self, now_ns: int) -> Tick:
+        self._pipeline.arm_problem = self._adapter.ready
+        return self._pipeline.step(now_ns)
+
     def _send(self, tick: Tick) -> None:
-        if tick.q is not None and tick.velocity is not None and tick.send:
-            position, velocity, effort = tick.q.tolist(), tick.velocity.tolist(), []
-            if tick.gripper is not None:
-                effort = [0.0] * len(position) + [tick.effort] if tick.effort is not None else []
-                position.append(tick.gripper)
-                velocity.append(0.0)
-            self._command.publish(joint_state_message(
-                self._command_names[:len(position)], position, velocity, effort,
-                stamp_ns=tick.stamp_ns))
+        sent = (tick.q is not None and tick.velocity is not None and tick.send
+                and self._adapter.send(tick.q, tick.velocity, tick.gripper,
+                                       tick.effort if self.driver.type == 'sim' else None,
+                                       tick.stamp_ns))
+        if tick.q is not None and tick.send and not sent:
+            self._pipeline.rest_at_measured()  # what the driver does not know was not commanded
         # Not tick.changed: a stop or start comes between two ticks.
         if (tick.level, tick.reason) != self._announced:
             self._announced = tick.level, tick.reason
@@ -160,24 +166,14 @@ class ControlNode(Node):
              'policy': self._description.label if self._description else ''},
             hardware_id=self.profile.name))
 
-    def _on_joints(self, msg: JointState) -> None:
-        if msg.name and not set(msg.name) & set(self._arm.names):
-            return  # somebody else's joints on a shared topic
-        try:
-            q = self._arm.position(msg)
-            width = (float(self._gripper.position(msg)[0])
-                     if self._gripper.names[0] in msg.name else None)
-        except InputError as error:
-            self._complain('joint_states', str(error))
-            return
-        stamp = to_ns(msg.header.stamp)
+    def _on_joints(self, stamp: int, q: Any, width: float | None) -> None:
         now = self.get_clock().now().nanoseconds
         if now == 0:
             return  # simulated time has not begun
         ahead = (stamp - now) * 1e-9
         if ahead > self.parameters.joint_state_timeout_s:
             # Taken, it would count as fresh until that time comes, whatever happens to the arm.
-            self._complain('joint_states', f'{self._arm.topic}: stamped {ahead:.2f} s in the '
+            self._complain('joint_states', f'{self.driver.states}: stamped {ahead:.2f} s in the '
                                            'future; is there one clock?')
             return
         if self._diagnostics.level('joint_states') is not Level.OK:
@@ -238,6 +234,9 @@ class ControlNode(Node):
 
     def _report(self) -> None:
         # An error of the loop is raised here, on the executor's thread, where it ends the node.
+        not_ready = self._adapter.ready
+        self._diagnostics.set('driver', Level.ERROR if not_ready else Level.OK,
+                              not_ready or 'ready', **self._adapter.values())
         tick, silent = self._tick, self._loop.silent_s()
         if silent > _STILL_S:
             self._diagnostics.set('mode', Level.ERROR,

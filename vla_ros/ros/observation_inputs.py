@@ -20,7 +20,9 @@ from vla_ros.core.observation import ACCEPTED, Moment, ObservationBuffer, Stream
 from vla_ros.core.types import Observation
 from vla_ros.policy import PolicySpec
 from vla_ros.robots import RobotProfile
+from vla_ros.robots.adapters import Driver
 from vla_ros.ros import qos
+from vla_ros.ros.adapters.arm_state import subscribe_arm_state
 from vla_ros.ros.diagnostics import Diagnostics, Level, ThrottledLog
 from vla_ros.ros.images import rgb_from_compressed, rgb_from_image
 from vla_ros.ros.joint_states import JointStateReader
@@ -57,6 +59,8 @@ class ObservationInputs:
         Camera -> topic, for each of the policy's cameras.
     profile : RobotProfile
         Of the arm.
+    driver : Driver
+        What its driver calls the joints, and where it publishes them.
     kinematics : Kinematics
         For the tool's pose.
     parameters : NodeParameters
@@ -67,8 +71,8 @@ class ObservationInputs:
     """
 
     def __init__(self, node: Node, spec: PolicySpec, cameras: Mapping[str, str],
-                 profile: RobotProfile, kinematics: Kinematics, parameters: NodeParameters,
-                 diagnostics: Diagnostics, log: ThrottledLog) -> None:
+                 profile: RobotProfile, driver: Driver, kinematics: Kinematics,
+                 parameters: NodeParameters, diagnostics: Diagnostics, log: ThrottledLog) -> None:
         self._node = node
         self._clock = node.get_clock()
         self._cameras = dict(cameras)
@@ -87,8 +91,7 @@ class ObservationInputs:
         self._rates = {name: RateWindow(_RATE_WINDOW_S) for name in self._buffer.streams}
         self._reported_ns = 0
         self._dropped_before: dict[str, int] = {}
-        self._joints = JointStateReader([*profile.joints.names, profile.gripper.joint],
-                                        profile.topics.joint_states)
+        self._driver = driver
         self._command = JointStateReader(profile.joints.names, profile.topics.joint_command)
         self._topics = profile.topics
         self._privileged = spec.privileged
@@ -99,7 +102,8 @@ class ObservationInputs:
         for topic in self._frozen:  # each once, also when two cameras share one
             self._subscribe(CompressedImage if self._compressed else Image, topic,
                             self._keep(topic), qos.CAMERA)
-        self._subscribe(JointState, self._topics.joint_states, self._on_joints, qos.JOINTS)
+        self._subscriptions.append(subscribe_arm_state(
+            self._node, self._driver, self._on_joints, self._on_bad_joints, qos.JOINTS))
         self._subscribe(JointState, self._topics.joint_command, self._on_command, _WATCHED_COMMAND)
         if self._privileged:
             self._subscribe(MarkerArray, OBJECTS, self._on_objects, qos.OBJECTS)
@@ -210,26 +214,28 @@ class ObservationInputs:
     def _keep(self, topic: str) -> Callable[[Any], None]:
         def keep(msg: Any) -> None:
             # Decoded when it is used: most images of a fast camera never are.
-            self._add(topic, msg.header.stamp, msg)
+            self._add(topic, to_ns(msg.header.stamp), msg)
         return keep
 
-    def _add(self, stream: str, stamp: Any, value: Any) -> int | None:
+    def _add(self, stream: str, stamp_ns: int, value: Any) -> int | None:
         """Give a sample to the buffer; return its corrected stamp [ns], or None when dropped."""
         now_ns = self._clock.now().nanoseconds
         if now_ns == 0:
             return None  # simulated time, and no /clock yet: there is nothing to judge it by
         with self._lock:
-            verdict = self._buffer.add(stream, to_ns(stamp), value, now_ns)
+            verdict = self._buffer.add(stream, stamp_ns, value, now_ns)
             return self._buffer.newest_ns(stream) if verdict == ACCEPTED else None
 
-    def _on_joints(self, msg: JointState) -> None:
-        try:
-            vector = self._joints.position(msg)
-        except InputError as error:
-            self._log.error(STATE, str(error))
-            self._diagnostics.set(STATE, Level.ERROR, str(error))
+    def _on_bad_joints(self, why: str) -> None:
+        self._log.error(STATE, why)
+        self._diagnostics.set(STATE, Level.ERROR, why)
+
+    def _on_joints(self, header_ns: int, q: np.ndarray, width: float | None) -> None:
+        if width is None:
+            self._on_bad_joints(f'{self._driver.states}: no opening width of the gripper')
             return
-        stamp_ns = self._add(STATE, msg.header.stamp, vector)
+        vector = np.append(q, width)
+        stamp_ns = self._add(STATE, header_ns, vector)
         if stamp_ns is not None:
             with self._lock:
                 self._frozen_state.update(stamp_ns, vector[:-1].tobytes())
@@ -259,7 +265,7 @@ class ObservationInputs:
 
     def _on_objects(self, msg: MarkerArray) -> None:
         if msg.markers:
-            self._add(OBJECTS, msg.markers[0].header.stamp, msg)
+            self._add(OBJECTS, to_ns(msg.markers[0].header.stamp), msg)
 
     def _detector(self, name: str) -> FrozenDetector | None:
         return self._frozen_state if name == STATE else self._frozen.get(name)

@@ -11,9 +11,10 @@ _EDGES_NS = tuple(round(1e3 * 10.0 ** (i / _PER_DECADE)) for i in range(6 * _PER
 class PeriodHistogram:
     """Counts durations in bins of equal width on a logarithmic scale.
 
-    Twenty bins a decade from 1 µs to 1 s, one for all that is shorter and one for all that is longer:
-    a quantile is at most 13 % too long, never too short. It speaks of the present part of the time
-    and the one before it (:meth:`turn_over`), so that what happened at the start is forgotten.
+    Twenty bins a decade from 1 µs to 1 s, one for all that is shorter and one for all that is
+    longer: a quantile is at most 13 % too long, never too short. It speaks of the present part of
+    the time and the one before it (:meth:`turn_over`), so that what happened at the start is
+    forgotten.
 
     One thread calls :meth:`add`; another one may read.
     """

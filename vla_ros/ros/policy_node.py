@@ -27,6 +27,7 @@ from vla_ros.core.errors import InputError, VlaRosError, unknown_choice
 from vla_ros.ik import load_ik
 from vla_ros.policy import Policy, load_policy
 from vla_ros.robots import RobotProfile, load_profile
+from vla_ros.robots.adapters import Driver, load_driver
 from vla_ros.ros import qos
 from vla_ros.ros.chunk_message import chunk_frame_id, chunk_message, withdrawal_message
 from vla_ros.ros.context import run_node
@@ -48,6 +49,7 @@ class _Loaded:
     """What configuring needs and takes long: everything that is not ROS."""
 
     profile: RobotProfile
+    driver: Driver
     kinematics: Any
     policy: Policy
     topics: dict[str, str]
@@ -116,9 +118,9 @@ class PolicyNode(LifecycleNode):
             self._records = self.create_publisher(String, 'observation', qos.CHUNK)
             self._listening = self.create_subscription(String, 'instruction',
                                                        self._on_instruction, qos.LATCHED)
-            self._inputs = ObservationInputs(self, policy.spec, topics, self._profile,
-                                             self._kinematics, self.parameters,
-                                             self._diagnostics, self._log)
+            self._inputs = ObservationInputs(
+                self, policy.spec, topics, self._profile, loaded.driver, self._kinematics,
+                self.parameters, self._diagnostics, self._log)
             self._inputs.listen()
         except Exception as error:  # noqa: BLE001, rclpy would swallow it without a word
             why = (str(error) if isinstance(error, VlaRosError)
@@ -144,13 +146,14 @@ class PolicyNode(LifecycleNode):
     def _load(self) -> _Loaded:
         p = self.parameters
         profile = load_profile(p.robot)
+        driver = load_driver(profile, p.driver)
         kinematics = load_ik('pinocchio', profile)
         started = time.monotonic()
         policy = load_policy(p.policy, **self._policy_options())
         topics = self._camera_topics(policy)
         loaded = time.monotonic()
         policy.warm_up()
-        return _Loaded(profile, kinematics, policy, topics, loaded - started,
+        return _Loaded(profile, driver, kinematics, policy, topics, loaded - started,
                        time.monotonic() - loaded)
 
     def _report_loading(self) -> None:

@@ -74,7 +74,10 @@ class ArmStateReader:
         if place >= len(msg.position):
             return None  # the arm's own reading says what is wrong with the message
         width = gripper.from_driver(float(msg.position[place]))
-        return width if np.isfinite(width) else None
+        if not np.isfinite(width):
+            raise InputError(f'{self._driver.states}: position is not finite: {gripper.joint} = '
+                             f'{msg.position[place]}')
+        return width
 
 
 def subscribe_arm_state(node: Node, driver: Driver, on_state: OnState,

@@ -31,6 +31,8 @@ class SimAdapter(DriverAdapter):
         if command.width is not None:
             position.append(command.width)
             velocity.append(0.0)
+        effort = ([0.0] * (len(position) - 1) + [command.effort]
+                  if command.width is not None and command.effort is not None else [])
         self._commands.publish(joint_state_message(
-            self._names[:len(position)], position, velocity, stamp_ns=stamp_ns))
+            self._names[:len(position)], position, velocity, effort, stamp_ns=stamp_ns))
         return True

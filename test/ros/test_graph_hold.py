@@ -102,8 +102,9 @@ def graph(running: Graph) -> Graph:
             running.observer.change_state('configure')
         running.observer.change_state('activate')
     if running.modes:
-        running.observer.trigger('control_node/start')
         running.observer.trigger('sim_node/reset')
+        # Not before there is a clock again, if the simulation was killed.
+        wait_until(lambda: running.observer.ask('control_node/start').success, 'the start')
     running.moving(0.25, 0.5)
     return running
 

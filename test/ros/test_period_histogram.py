@@ -37,8 +37,16 @@ def test_every_duration_is_in_one_bin_and_the_longest_is_exact(values):
     histogram = counted(values)
     assert sum(histogram.counts) == len(values)
     assert histogram.max_ns == max(values)
-    told = [int(n) for n in re.findall(r': (\d+)', histogram.text())]
-    assert told == [n for n in histogram.counts if n]
+    told = [(float(edge) * 1e6, int(n)) for edge, n
+            in re.findall(r'<=([\d.]+) ms: (\d+)', histogram.text())]
+    longer = re.search(r'>1000 ms: (\d+)', histogram.text())
+    assert sum(n for _, n in told) + int(longer[1] if longer else 0) == len(values)
+    total = 0
+    for edge, n in told:
+        total += n
+        exact = min(PeriodHistogram.EDGES_NS, key=lambda e: abs(e - edge))  # told with two digits
+        assert n > 0
+        assert total == sum(value <= exact for value in values)
 
 
 def test_a_bin_goes_up_to_and_includes_its_edge():

@@ -143,7 +143,7 @@ def _at(m: JointState, index: int, value: float) -> JointState:
 
 
 BAD_JOINTS: dict[str, tuple[Callable[[JointState], JointState], str]] = {
-    'a missing joint': (lambda m: _cut(m, 3), 'missing joints: joint4, joint5, joint6, gripper'),
+    'a missing joint': (lambda m: _cut(m, 3), 'missing joints: joint4, joint5, joint6'),
     'a misspelt joint': (_renamed, 'missing joints: joint6'),
     'nan': (lambda m: _at(m, 1, float('nan')), 'joint2 = nan'),
     'no positions': (lambda m: _set(m, position=[]), "7 joint names but 0 values in 'position'"),

@@ -154,8 +154,8 @@ class ControlLoop(Generic[T]):
         if now_ns < self._adapt_ns:
             return
         self._adapt_ns = now_ns + _ADAPT_NS
-        # A quarter more, for what comes between: waking up late, and other threads.
-        enough_ns = self._duration.quantile_ns(0.99) * 5 // 4
+        # Nearly all that come late by waking up, or by deciding, are still in time to be sent.
+        enough_ns = self._lateness.quantile_ns(0.99) + self._duration.quantile_ns(0.99)
         self._ticker.lead_ns = min(enough_ns, self._ticker.period_ns // 2)
 
     def _note_period(self, tick: Tick, sent_ns: int,

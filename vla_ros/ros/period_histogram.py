@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 
 _PER_DECADE = 20
+_MERGED = 4  # bins that are told as one
 _EDGES_NS = tuple(round(1e3 * 10.0 ** (i / _PER_DECADE)) for i in range(6 * _PER_DECADE + 1))
 
 
@@ -60,10 +61,14 @@ class PeriodHistogram:
                 f'{name}_max_ms': self.max_ns * 1e-6}
 
     def text(self) -> str:
-        """Return the bins that are not empty: ``<=0.05 ms: 731, <=0.063 ms: 12``."""
-        edges = [f'<={edge * 1e-6:.2g} ms' for edge in _EDGES_NS] + ['>1000 ms']
+        """Return what is not empty of five bins a decade: ``<=0.063 ms: 31, <=0.1 ms: 2``."""
+        merged = [0] * (len(_EDGES_NS) // _MERGED + 2)
+        for i, count in enumerate(self.counts):
+            merged[(i + _MERGED - 1) // _MERGED] += count
+        edges = [f'<={float(f"{edge * 1e-6:.2g}"):g} ms' for edge in _EDGES_NS[::_MERGED]]
+        edges.append('>1000 ms')
         return ', '.join(f'{edge}: {count}' for edge, count
-                         in zip(edges, self.counts, strict=True) if count) or 'none'
+                         in zip(edges, merged, strict=True) if count) or 'none'
 
     def _quantiles(self, parts: list[float]) -> list[int]:
         counts, longest = self.counts, self.max_ns

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -16,11 +15,9 @@ from vla_ros.ros import qos
 Post = Callable[[Callable[[int], object]], None]
 Answer = tuple[bool, str]
 
-_ANSWER_S = 1.0  # s of real time; a loop that takes longer stands still (no /clock)
-
 
 class SafetyInputs:
-    """Hands what people say about safety to the control loop, and its answer back.
+    """Hands what people say about safety to the control loop.
 
     Parameters
     ----------
@@ -42,11 +39,11 @@ class SafetyInputs:
         self._not_ready = not_ready
         node.create_subscription(Bool, 'estop', self._on_estop, qos.SAFETY)
         node.create_subscription(Bool, 'hold_to_run', self._on_hold_to_run, qos.SAFETY)
-        for name, action in (
-                ('stop', self._stop), ('start', self._start), ('arm', self._arm),
-                ('disarm', self._disarm), ('estop', self._estop),
-                ('reset_estop', self._reset_estop)):
-            node.create_service(Trigger, f'~/{name}', self._service(action))
+        services: dict[str, Callable[[], Answer]] = {
+            'stop': self._stop, 'start': self._start, 'arm': self._arm, 'disarm': self._disarm,
+            'estop': self._estop, 'reset_estop': self._reset_estop}
+        for name, answer in services.items():
+            node.create_service(Trigger, f'~/{name}', _service(answer))
 
     def _on_estop(self, msg: Bool) -> None:
         pressed = bool(msg.data)
@@ -56,45 +53,41 @@ class SafetyInputs:
         held = bool(msg.data)
         self._post(lambda now_ns: self._pipeline.interlock.hold_to_run(held, now_ns))
 
-    # In the loop's thread
+    # Answers are given at once: in simulated time the loop waits for /clock, which this thread
+    # brings, so it must not wait for the loop.
 
-    def _stop(self, now_ns: int) -> Answer:
-        self._pipeline.stop('stopped by service')
+    def _stop(self) -> Answer:
+        self._post(lambda now_ns: self._pipeline.stop('stopped by service'))
         return True, 'the arm brakes and holds until ~/start'
 
-    def _start(self, now_ns: int) -> Answer:
-        self._pipeline.start(now_ns)
+    def _start(self) -> Answer:
+        self._post(self._pipeline.start)
         return True, 'the arm follows the policy when it is ready'
 
-    def _arm(self, now_ns: int) -> Answer:
-        return self._pipeline.arm(now_ns, self._not_ready())
+    def _arm(self) -> Answer:
+        not_ready = self._not_ready()
+        if why := self._pipeline.interlock.why_not_arm(not_ready):
+            return False, why
+        self._post(lambda now_ns: self._pipeline.arm(now_ns, self._not_ready()))
+        return True, 'the arm follows the policy when it is ready'
 
-    def _disarm(self, now_ns: int) -> Answer:
-        self._pipeline.interlock.disarm('disarmed by service')
+    def _disarm(self) -> Answer:
+        self._post(lambda now_ns: self._pipeline.interlock.disarm('disarmed by service'))
         return True, 'the arm brakes, then nothing is sent until ~/arm'
 
-    def _estop(self, now_ns: int) -> Answer:
-        self._pipeline.interlock.estop('service')
+    def _estop(self) -> Answer:
+        self._post(lambda now_ns: self._pipeline.interlock.estop('service'))
         return True, 'the arm brakes and holds until ~/reset_estop and ~/arm'
 
-    def _reset_estop(self, now_ns: int) -> Answer:
-        return self._pipeline.interlock.reset('service')
+    def _reset_estop(self) -> Answer:
+        if why := self._pipeline.interlock.why_not_reset('service'):
+            return False, why
+        self._post(lambda now_ns: self._pipeline.interlock.reset('service'))
+        return True, 'disarmed; ~/arm lets the arm move again'
 
-    def _service(self, action: Callable[[int], Answer]) -> Callable[[Any, Any], Any]:
-        def serve(_request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-            answers: list[Answer] = []
-            answered = threading.Event()
 
-            def do(now_ns: int) -> None:
-                answers.append(action(now_ns))
-                answered.set()
-
-            self._post(do)
-            if answered.wait(_ANSWER_S):
-                response.success, response.message = answers[0]
-            else:
-                response.success = False
-                response.message = ('the control loop stands still (is /clock running?); '
-                                    'it will be done when that goes on')
-            return response
-        return serve
+def _service(answer: Callable[[], Answer]) -> Callable[[Any, Any], Any]:
+    def serve(_request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.success, response.message = answer()
+        return response
+    return serve

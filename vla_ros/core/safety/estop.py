@@ -134,8 +134,8 @@ class Interlock:
         """
         if source is not None:
             self._pressed.discard(source)
-        if self._pressed:
-            return False, f'emergency stop is still pressed: {", ".join(sorted(self._pressed))}'
+        if why := self.why_not_reset():
+            return False, why
         if self.state is not SafetyState.ESTOPPED:
             return True, 'there was no emergency stop'
         self._handle(SafetyEvent.RESET, 'emergency stop was reset; not armed')
@@ -146,12 +146,21 @@ class Interlock:
 
         The caller makes the commands begin anew at the measured joints.
         """
-        if self.state is SafetyState.ESTOPPED:
-            return False, f'{self.reason}; reset it first'
-        if problem:
-            return False, problem
+        if why := self.why_not_arm(problem):
+            return False, why
         self._handle(SafetyEvent.ARM, '')
         return True, 'armed'
+
+    def why_not_reset(self, source: str | None = None) -> str:
+        """Return why a reset by this source would be refused now; empty when it would not."""
+        pressed = self._pressed - {source}
+        return f'emergency stop is still pressed: {", ".join(sorted(pressed))}' if pressed else ''
+
+    def why_not_arm(self, problem: str = '') -> str:
+        """Return why arming would be refused now; empty when it would not."""
+        if self.state is SafetyState.ESTOPPED:
+            return f'{self.reason}; reset it first'
+        return problem
 
     def disarm(self, reason: str) -> None:
         """Brake and be silent until somebody arms."""

@@ -15,8 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             'and what a replay of a policy would lack')
     info = actions.add_parser(
         'info', help=text, description=text,
-        epilog='exit status: 0 read in full, 1 refused or empty, or with --replay an input is missing or '
-               'a picture cannot be used, 2 a wrong argument')
+        epilog='exit status: 0 read in full, 1 refused or empty, or with --replay an input is '
+               'missing or a picture cannot be used, 2 a wrong argument')
     info.add_argument('bag', metavar='BAG', help='folder of the bag, or one storage file')
     info.add_argument('--json', action='store_true', help='everything, for programs')
     info.add_argument('--replay', action='store_true',

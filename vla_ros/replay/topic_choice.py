@@ -43,7 +43,9 @@ INPUTS: dict[str, Input] = {
     'wrist': Input(PICTURE_TYPES, ('wrist', 'hand', 'gripper', 'tool', 'eih'), ('depth',)),
     'state': Input((JOINT_STATE,), ('joint_states', 'joint_state', 'proprio', 'state'),
                    ('command',), nameless=True),
-    'instruction': Input((STRING,), ('instruction', 'task', 'language', 'prompt'), nameless=True),
+    'instruction': Input((STRING,), ('instruction', 'task', 'language', 'prompt'),
+                         ('episode', 'description', 'policy', 'provenance', 'param'),
+                         nameless=True),
 }
 """What an observation is made of."""
 
@@ -96,7 +98,7 @@ def choose(topics: Mapping[str, Topic], inputs: Mapping[str, Input] = INPUTS,
 
 def missing(choices: Mapping[str, Choice]) -> dict[str, str]:
     """Return, by input, why it has no topic."""
-    return {name: (f'several could be meant, say which: {", ".join(choice.candidates)}'
+    return {name: (f'no name points to one topic; say which: {", ".join(choice.candidates)}'
                    if choice.candidates else
                    f'no topic with messages of type {" or ".join(_types(name))}')
             for name, choice in choices.items() if choice.topic is None}

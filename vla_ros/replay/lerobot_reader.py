@@ -54,8 +54,8 @@ class LeRobotDataset:
         self._rows = self._guard('meta/episodes', self._episodes)
         told = self.info.get('total_episodes')
         if told is not None and len(self._rows) != told:
-            raise InputError(f'{path}: info.json says {told} episodes, {len(self._rows)} are listed',
-                             path=path)
+            raise InputError(f'{path}: info.json says {told} episodes, {len(self._rows)} are '
+                             'listed', path=path)
 
     def __len__(self) -> int:
         """Return the number of episodes."""

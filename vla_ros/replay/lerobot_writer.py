@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -61,12 +62,21 @@ def write_lerobot(path: Path, episodes: Iterable[Episode], version: str = 'v3.0'
         raise unknown_choice('dtype', dtype, DTYPES)
     if path.exists():
         raise ConfigError(f'{path}: exists already', path=path)
-    writer = (_OneFileEach if version == 'v2.1' else _ManyInOne)(path, dtype)
-    for episode in episodes:
-        writer.add(episode)
-    if writer.shape is None:
-        raise InputError(f'{path}: there is no episode to write')
-    return writer.finish(robot_type)
+    unfinished = path.with_name(f'{path.name}.new')
+    if unfinished.exists():
+        raise ConfigError(f'{unfinished}: left over from an export that failed; remove it')
+    writer = (_OneFileEach if version == 'v2.1' else _ManyInOne)(unfinished, dtype)
+    try:
+        for episode in episodes:
+            writer.add(episode)
+        if writer.shape is None:
+            raise InputError(f'{path}: there is no episode to write')
+        info = writer.finish(robot_type)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    unfinished.rename(path)
+    return info
 
 
 class _Writer:

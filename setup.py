@@ -47,6 +47,9 @@ EXTRAS_REQUIRE = {
     'vision': ['opencv-python-headless'],
     'sim': ['mujoco>=3.2'],
     'demo': ['av', 'matplotlib', 'pillow'],
+    'bags': ['rosbags>=0.11'],
+    # Episodes of public data sets, and LeRobot data sets of one's own recordings.
+    'datasets': ['rosbags>=0.11', 'av', 'pyarrow'],
     # Learned policies; tools/install_torch.sh first where there is no GPU.
     'policy': ['torch>=2.6', 'transformers>=5', 'accelerate', 'safetensors', 'tokenizers',
                'bitsandbytes', 'simplejpeg', 'pillow'],

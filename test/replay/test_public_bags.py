@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import sqlite3
 import struct
@@ -112,16 +113,13 @@ def test_every_bag_is_read_in_full_or_refused_with_the_right_reason(bags, tmp_pa
 
 def test_reader_that_trusts_the_metadata_would_have_lost_bags(bags):
     """Keeps the reason for reading file by file: without the trap, this may go."""
-    from rosbags.rosbag2 import Reader
+    from rosbags.rosbag2 import Reader, ReaderError
 
     silent = []
     for metadata in sorted((bags / 'rosbag2_upstream').rglob('metadata.yaml')):
-        try:
-            with Reader(metadata.parent) as reader:
-                if reader.message_count and not any(True for _ in reader.messages()):
-                    silent.append(metadata.parent)
-        except Exception as error:
-            assert 'wrong_format' in str(error)
+        with contextlib.suppress(ReaderError), Reader(metadata.parent) as reader:
+            if reader.message_count and not any(True for _ in reader.messages()):
+                silent.append(metadata.parent)
     for folder in silent:
         with Bag(folder) as bag:
             assert len(list(bag.records())) == bag.message_count > 0

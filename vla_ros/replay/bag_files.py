@@ -94,8 +94,8 @@ def find_bag(path: Path) -> BagFiles:
         kind_of(file)
     stems = {re.sub(r'_\d+$', '', _STORAGE.sub('', file.name)) for file in storage}
     if len(stems) > 1:
-        names = ', '.join(file.name for file in storage)
-        raise InputError(f'{path}: no {METADATA}, and the files {names} are not parts of one bag; '
+        found = ', '.join(file.name for file in storage)
+        raise InputError(f'{path}: no {METADATA}, and the files {found} are not parts of one bag; '
                          'name one of them', path=path)
     return BagFiles(path, storage, None)
 

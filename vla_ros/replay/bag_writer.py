@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -32,7 +32,7 @@ except ImportError as error:  # pragma: no cover, depends on the machine
                           "pip install 'vla_ros[bags]'") from error
 
 _ROOT = 'rosbag2_bagfile_information'
-_VERSION = 8  # the newest whose QoS profiles Humble reads, too
+_VERSION: Literal[8] = 8  # the newest whose QoS profiles Humble reads, too
 _OVERHEAD = 60  # bytes of a record beside its message
 _FOREVER = QosTime(2147483647, 4294967295)
 

@@ -230,7 +230,7 @@ class _ManyInOne(_Writer):
     def put_video(self, key: str, episode: Episode, camera: str, stats: PictureStats) -> None:
         assert self.shape is not None
         video = self._videos.get(key)
-        if video is not None and video.path.stat().st_size > layout.VIDEO_MB * 2 ** 20:
+        if video is not None and video.bytes > layout.VIDEO_MB * 2 ** 20:
             video.close()
             video = None
             self._video_files[key] += 1

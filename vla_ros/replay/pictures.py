@@ -88,7 +88,8 @@ def read_items(bag: Bag, topics: Collection[str] | None = None, *, start_ns: int
         for record in records:
             yield _checked(_decoded(_read(bag, record), record.type), bag, expected)
         return
-    threads = threads or len(os.sched_getaffinity(0))
+    threads = threads or (len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity')
+                          else os.cpu_count() or 1)
     with ThreadPoolExecutor(threads, thread_name_prefix='decode') as pool:
         # Everything waits in one line, so that the order stays that of the bag.
         waiting: deque[Future[Item] | Item] = deque()

@@ -44,6 +44,7 @@ class VideoFile:
         self.path = path
         self.rate = Fraction(rate_hz).limit_denominator(1000)
         self.frames = 0
+        self.bytes = 0  # encoded until now; the file itself grows in leaps
         self.size: tuple[int, int] | None = None
         self._container = av.open(str(path), 'w')
         self._stream = self._container.add_stream('libx264', rate=self.rate)
@@ -65,15 +66,18 @@ class VideoFile:
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format='rgb24')
         frame.pts, frame.time_base = self.frames, 1 / self.rate
         self.frames += 1
-        for packet in self._stream.encode(frame):
-            self._container.mux(packet)
+        self._mux(self._stream.encode(frame))
 
     def close(self) -> None:
         """Finish the file."""
         if self.size is not None:
-            for packet in self._stream.encode():
-                self._container.mux(packet)
+            self._mux(self._stream.encode())
         self._container.close()
+
+    def _mux(self, packets: list[av.Packet]) -> None:
+        for packet in packets:
+            self.bytes += packet.size
+            self._container.mux(packet)
 
 
 def video_frames(path: Path, start_s: float, count: int, rate_hz: float) -> Iterator[np.ndarray]:

@@ -203,6 +203,11 @@ def test_queue_never_holds_more_than_its_room_and_loses_count_of_nothing(items):
             m.receive_ns for m in taken if m.importance is kind)
 
 
+def test_reserve_that_would_end_before_it_drops_pictures_is_refused():
+    with pytest.raises(ConfigError, match='must be from 0 to'):
+        DiskReserve(pictures=5, all=6)
+
+
 def test_queue_without_room_for_commands_is_refused():
     with pytest.raises(ConfigError, match='no room for command'):
         RecordQueue({Importance.STATE: 1, Importance.PICTURE: 1})

@@ -75,8 +75,7 @@ class _Part:
             raise self.damaged(what, error) from error
 
     def damaged(self, what: str, error: Exception) -> InputError:
-        return InputError(f'{self.shown}: cannot be {what}, it is cut short or damaged: {error}',
-                          path=self.shown)
+        return InputError(f'{self.shown}: cannot be {what}: {error}', path=self.shown)
 
     def records(self, topics: Collection[str], start_ns: int | None,
                 stop_ns: int | None) -> Iterator[Record]:
@@ -95,7 +94,7 @@ class _Part:
             except StopIteration:
                 return
             except Exception as error:
-                raise self.damaged('read to its end', error) from error
+                raise self.damaged('read to its end, it is cut short or damaged', error) from error
             yield Record(connection.topic, types[connection.id], receive_ns, data)
 
 

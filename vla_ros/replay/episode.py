@@ -47,6 +47,8 @@ class Episode:
         File and episode, for people.
     state_topic : str
         Where a bag has the state: ``joint_states``, or ``proprio`` where it is no joints.
+    notes : Mapping[str, str]
+        What a bag's topic ``/episode`` shall say besides.
 
     Raises
     ------

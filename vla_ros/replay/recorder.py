@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from vla_ros.core.errors import VlaRosError
+from vla_ros.core.errors import ConfigError, VlaRosError
 from vla_ros.replay.record_queue import Importance, LiveMessage, RecordQueue
 
 _LOOK_AFTER_BYTES = 1 << 20  # how much is written between two looks at the free space
@@ -49,6 +49,11 @@ class DiskReserve:
 
     pictures: int
     all: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.all <= self.pictures:
+            raise ConfigError(f'recording: the reserve for everything ({self.all} bytes) must be '
+                              f'from 0 to that for pictures ({self.pictures} bytes)')
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,10 @@ class Recorder:
         return self._queue.put(message)
 
     def stop(self) -> RecorderReport:
-        """Write what waits, complete the bag and return what was recorded."""
+        """Write what waits, complete the bag and return what was recorded.
+
+        This waits for the disk, unlike :meth:`offer`.
+        """
         self._queue.close()
         if self._thread.is_alive():
             self._thread.join()

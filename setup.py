@@ -47,6 +47,9 @@ EXTRAS_REQUIRE = {
     'vision': ['opencv-python-headless'],
     'sim': ['mujoco>=3.2'],
     'demo': ['av', 'matplotlib', 'pillow'],
+    'bags': ['rosbags>=0.11'],
+    # Episodes of public data sets, and LeRobot data sets of one's own recordings.
+    'datasets': ['rosbags>=0.11', 'av', 'pyarrow'],
     # Learned policies; tools/install_torch.sh first where there is no GPU. peft is what adapters
     # are trained with, and the tests compare our merge with its own; it is not in `test`, which
     # must not bring PyTorch to a machine that tests the rest.

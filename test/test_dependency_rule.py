@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = 'vla_ros'
 
 PARTS = {'policy', 'ik', 'robots', 'sim', 'replay'}
-LEAVES = {'resources', 'section'}
+LEAVES = {'resources', 'section', 'image_codec'}
 ASSEMBLIES = {'assembly', 'lockstep', 'bringup'}
 
 # Each top-level module or folder, and the others it may import.
@@ -41,6 +41,7 @@ ONLY_IN: dict[str, set[str]] = {
     'mujoco': {'sim'},
     'OpenGL': {'sim'},
     'rosbags': {'replay'},
+    'pyarrow': {'replay'},
     'av': {'demo', 'replay'},
     'launch': {'launch'},
     'launch_ros': {'launch'},

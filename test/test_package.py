@@ -53,8 +53,8 @@ SAME = {
     'python3-yaml': 'PyYAML',
 }
 WITHOUT_KEY = dict.fromkeys(
-    ('accelerate', 'av', 'bitsandbytes', 'mypy', 'peft', 'ruff', 'safetensors', 'simplejpeg',
-     'tokenizers', 'torch', 'transformers', 'types-PyYAML'), PYPI_ONLY)
+    ('accelerate', 'av', 'bitsandbytes', 'mypy', 'peft', 'pyarrow', 'rosbags', 'ruff',
+     'safetensors', 'simplejpeg', 'tokenizers', 'torch', 'transformers', 'types-PyYAML'), PYPI_ONLY)
 
 # Import name -> rosdep key or requirement, where they differ.
 IMPORTED_AS = {

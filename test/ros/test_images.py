@@ -99,7 +99,7 @@ def test_cv_bridge_agrees(encoding):
     cv_bridge = pytest.importorskip('cv_bridge', reason='cv_bridge is not installed here')
     if encoding[0].isdigit() or encoding in ('uyvy', 'yuyv'):
         pytest.skip(f'cv_bridge does not turn {encoding} into rgb8 in every release')
-    from vla_ros.ros.images import _ENCODINGS
+    from vla_ros.image_codec import _ENCODINGS
 
     rows = picture(8, 8 * _ENCODINGS[encoding][0])[..., 0]
     msg = message(encoding, rows, 8)

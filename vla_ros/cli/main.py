@@ -14,6 +14,8 @@ VERBS: dict[str, str] = {
     'up': 'start the nodes, without ros2 launch',
     'demo': 'let a simulated arm do a task, and leave a video and a report',
     'arm': 'check: listen to an arm and say what is wrong with it; sends nothing',
+    'bag': 'info: say what is in a recording, and whether a policy can be replayed on it',
+    'episode': 'list, import, export: episodes of data sets to bags and back',
     'policy': 'inspect: say what is in a checkpoint directory, and whether it will load',
 }
 """Verb -> help. ``vla_ros.cli.<verb>`` is imported only when used: each needs other libraries."""

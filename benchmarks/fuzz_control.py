@@ -374,8 +374,8 @@ class Fuzz:
 
     def joints(self) -> None:
         """Joint states that are wrong, missing, or of an arm that was moved."""
-        kind = str(self.rng.choice(['nan', 'inf', 'size', 'huge', 'old', 'future', 'silent', 'frozen',
-                                    'nudged', 'moved', 'width']))
+        kind = str(self.rng.choice(['nan', 'inf', 'size', 'huge', 'old', 'future', 'silent',
+                                    'frozen', 'nudged', 'moved', 'width']))
         self.inputs[f'joints: {kind}'] += 1
         q, stamp, width = self.q.copy(), self.now, self.width
         n, rng = len(q), self.rng

@@ -23,7 +23,8 @@ def lockstep(robot, seed=0, **options):
     profile = load_profile(robot)
     kinematics = load_ik('pinocchio', profile)
     return Lockstep(SimWorld(profile, seed=seed), load_policy('scripted'),
-                    build_pipeline(profile, CONFIG, 'pinocchio', guards=GUARDS), kinematics, **options)
+                    build_pipeline(profile, CONFIG, 'pinocchio', guards=GUARDS), kinematics,
+                    **options)
 
 
 @pytest.mark.parametrize('robot', ['piper', 'piper_old_dh', 'ur3e', 'ur5e', 'ur10e'])

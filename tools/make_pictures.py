@@ -26,7 +26,8 @@ def main() -> None:
     kinematics = load_ik('pinocchio', profile)
     world = SimWorld(profile, seed=3)
     run = Lockstep(world, load_policy('scripted'),
-                   build_pipeline(profile, pipeline_config(), 'pinocchio', guards=guards({'auto_arm': True})), kinematics)
+                   build_pipeline(profile, pipeline_config(), 'pinocchio',
+                                  guards=guards({'auto_arm': True})), kinematics)
     while world.time_ns < 4_300_000_000:
         run.tick('hang the insulator on the hook')
     cameras = SimCameras(world, SIZE, SIZE)

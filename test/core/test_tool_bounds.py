@@ -14,7 +14,8 @@ DT = 0.01
 POST = KeepOut('post', [0.2, -0.1, 0.1], [0.3, 0.1, 0.5])
 TASK = TaskSpaceLimits([-0.5, -0.5, 0.1], [0.5, 0.5, 0.6], 0.3, 1.0, 0.1, 1.0, (POST,))
 JOINTS = JointLimits(('x', 'y', 'z'), [-2] * 3, [2] * 3, [1.0] * 3, [2.0] * 3)
-R = rotation_from_vector(np.array([0.3, -0.5, 0.2]))  # the tool is turned, its axes are not the base's
+# The tool is turned: its axes are not the base's.
+R = rotation_from_vector(np.array([0.3, -0.5, 0.2]))
 
 
 def forward(q):

@@ -68,8 +68,8 @@ class World:
             observer.policy_node = 'alone'
         # The tests play the world in Python on a busy machine: it may be a little late.
         self.process = node_process('policy_node', folder, *renamed, **{
-            'driver': 'sim', 'joint_state_timeout_s': 0.5, 'image_timeout_s': 0.5, 'inference_rate_hz': 20.0,
-            **parameters})
+            'driver': 'sim', 'joint_state_timeout_s': 0.5, 'image_timeout_s': 0.5,
+            'inference_rate_hz': 20.0, **parameters})
 
     def now_ns(self) -> int:
         return int(self.observer.node.get_clock().now().nanoseconds) + self.offset_ns

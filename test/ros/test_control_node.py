@@ -703,7 +703,7 @@ def test_an_emergency_stop_is_latched_until_it_is_released_reset_and_armed(rig: 
     estop.publish(Bool(data=False))
     wait_until(lambda: rig.observer.ask('control_node/reset_estop').success, 'the reset')
     assert _still_since(rig, since)
-    rig.observer.trigger('control_node/arm')
+    wait_until(lambda: rig.observer.ask('control_node/arm').success, 'the arm being armed')
     rig.drive()
 
 

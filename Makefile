@@ -8,6 +8,7 @@ VENV   ?= .venv
 ROBOT  ?= piper
 POLICY ?= scripted
 MODEL  ?=
+INTERVENE ?=
 OUT    ?= out/demo
 PYTEST_ARGS ?=
 
@@ -16,6 +17,9 @@ RUNTIME := ros,ik,vision,sim,demo,bags,datasets
 
 # What the chosen policy needs: a learned one needs PyTorch, which the others must not wait for.
 NEEDED := $(if $(filter openvla%,$(POLICY)),$(VENV)/.policy,$(VENV)/.runtime)
+
+# INTERVENE=1, or a mode of the gripper override.
+HELP := $(if $(INTERVENE),--intervene $(filter-out 1,$(INTERVENE)))
 
 # A sourced ROS installation would lay its packages and libraries over those of the environment.
 unexport PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH RMW_IMPLEMENTATION
@@ -29,12 +33,13 @@ help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 	@echo 'Variables: PYTHON=$(PYTHON) VENV=$(VENV) ROBOT=$(ROBOT) POLICY=$(POLICY) OUT=$(OUT)'
 	@echo '           PYTEST_ARGS="-k name" MODEL=folder (of a checkpoint; none: a learned policy'
-	@echo '           gets random weights)'
+	@echo '           gets random weights) INTERVENE=1 (an operator closes the gripper once; try'
+	@echo '           POLICY=hover)'
 
 setup: $(VENV)/.runtime $(VENV)/.test $(VENV)/.lint ## make the environment for everything below
 
 demo: $(NEEDED) ## let a simulated arm do the task; leaves a video and a report in OUT
-	@$(BIN)/vla-ros demo --robot $(ROBOT) --policy $(POLICY) --model-path '$(MODEL)' --out $(OUT)
+	@$(BIN)/vla-ros demo --robot $(ROBOT) --policy $(POLICY) --model-path '$(MODEL)' --out $(OUT) $(HELP)
 
 test: $(VENV)/.test ## run the whole test suite
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -10,6 +10,9 @@ from vla_ros.core.fusion import FusionConfig, FusionMode
 from vla_ros.core.gripper import GripperConfig, GripperMode
 from vla_ros.core.kinematics import IkResult
 from vla_ros.core.limits import GripperRange, JointLimits, TaskSpaceLimits
+from vla_ros.core.override import OverrideConfig
+from vla_ros.core.override_arm import ArmOverrideConfig
+from vla_ros.core.override_gripper import GripperOverrideConfig
 from vla_ros.core.pipeline import Pipeline
 from vla_ros.core.pipeline_config import DeltaAnchor, PipelineConfig, StartLimits
 from vla_ros.core.se3 import pose
@@ -26,7 +29,10 @@ CONFIG = PipelineConfig(
     ladder=LadderConfig(slow_after=0.2, chunk_timeout=0.4, stop_after=5.0, slow_factor=0.25),
     fusion=FusionConfig(FusionMode.ENSEMBLE, 0.01, 'oldest', 0.3, 0.2, 4),
     gripper=GripperConfig(GripperMode.NEWEST, True, 0.4, 0.6, 0.0, 0.0, math.inf, 10.0, 0.3),
-    gripper_settle=0.0, lookahead_steps=16)
+    gripper_settle=0.0, lookahead_steps=16,
+    overrides=OverrideConfig(
+        ('panel', 'topic'), GripperOverrideConfig(0.3, 0.5, 0.5, 10.0, True, 0.4, 0.6, 0.1),
+        ArmOverrideConfig(0.3, 0.3, 0.8)))
 
 
 def configured(**changes):

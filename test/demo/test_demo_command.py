@@ -14,6 +14,7 @@ from vla_ros.cli.main import main
     (['--timeout', 'nan'], ['timeout', 'positive']),
     (['--startup-timeout', '-1'], ['startup_timeout', 'positive']),
     (['--seed', '-1'], ['seed']),
+    (['--intervene', 'latch'], ['intervene', 'momentary, until_agree', "Did you mean 'latched'"]),
     (['--model-path', '/no/such'], ['model_path', '/no/such']),
     (['--params-file', '/no/such/file.yaml'], ['/no/such/file.yaml']),
 ])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+
 import numpy as np
 import pytest
 from demo_recordings import MS, made_up_recording
@@ -19,6 +22,35 @@ def test_a_series_gives_back_what_was_added():
     assert times.tolist() == [5, 6]
     assert values.tolist() == [[1.0, 2.0], [3.0, 4.0]]
     assert (series.last('a'), series.last('b')) == (3.0, 4.0)
+
+
+def test_a_series_can_be_read_while_another_thread_adds():
+    series = Series(('a', 'b'))
+    for i in range(100_000):
+        series.add(i, (i, 0.0))
+    raised, done = [], threading.Event()
+
+    def add():
+        try:
+            for i in range(100_000, 130_000):
+                series.add(i, (i, 0.0))
+        except BaseException as error:
+            raised.append(error)
+        done.set()
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # the threads take turns all the time
+    try:
+        thread = threading.Thread(target=add)
+        thread.start()
+        while not done.is_set():
+            times, values = series.arrays()
+            assert (values[:, 0] == times).all()
+        thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert raised == []
+    assert len(series) == 130_000
 
 
 def test_rate_gaps_and_ages_of_a_stream_are_those_of_its_stamps():
@@ -45,6 +77,16 @@ def test_a_mode_that_is_told_twice_is_one_mode():
     recording.add_mode(1, 'HOLD', 'x')
     recording.add_mode(2, 'HOLD', 'y')
     assert [m.reason for m in recording.modes] == ['x', 'y']
+
+
+def test_an_intervention_lasts_until_it_is_over_or_the_recording_is():
+    recording = made_up_recording(4.0)
+    recording.add_override(0, '')
+    assert recording.interventions() == []
+    for at, what in ((1, 'a'), (2, 'a'), (3, 'b'), (5, ''), (6, ''), (7, 'c')):
+        recording.add_override(at * MS, what)
+    assert recording.interventions() == [(1 * MS, 3 * MS, 'a'), (3 * MS, 5 * MS, 'b'),
+                                         (7 * MS, 3990 * MS, 'c')]
 
 
 def test_zero_seconds_is_the_first_instruction():

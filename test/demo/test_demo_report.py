@@ -103,6 +103,21 @@ def test_what_comes_from_outside_cannot_become_markup():
     assert '<b>' not in page
 
 
+def test_interventions_are_counted_timed_and_on_the_page_and_in_the_plot():
+    recording = made_up_recording()
+    assert 'Interventions' not in render(report(recording), None, None)
+    recording.add_override(1_500_000_000, 'gripper override: topic <latched>')
+    recording.add_override(2_750_000_000, '')
+    numbers = report(recording)
+    assert numbers['interventions'] == [{'time_s': 0.5, 'duration_s': 1.25,
+                                         'what': 'gripper override: topic <latched>'}]
+    page = render(numbers, None, None)
+    assert 'topic &lt;latched&gt;' in page
+    assert '1 in all, 1.2 s together' in page
+    image = Image.open(BytesIO(draw_joints(recording, 'title'))).convert('RGB')
+    assert (0x3F, 0x6F, 0xB5) in {colour for _, colour in image.getcolors(1 << 24)}
+
+
 def test_without_a_video_the_page_has_no_player():
     assert '<video' not in render(report(), None, None)
 

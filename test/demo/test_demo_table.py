@@ -42,6 +42,12 @@ def test_why_the_arm_holds_is_shown():
     assert 'HOLD (action_chunk: none for 0.5 s)' in line(view)
 
 
+def test_what_a_human_overrides_is_shown():
+    view = replace(VIEW, override='gripper override: topic latched')
+    assert any('gripper override: topic latched' in text for text in table(view, 100))
+    assert 'gripper override: topic latched' in line(view)
+
+
 def test_while_starting_the_missing_parts_are_named():
     view = replace(VIEW, waiting=['joint_states (from sim_node)'])
     assert '  joint_states (from sim_node)' in table(view)

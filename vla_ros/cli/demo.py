@@ -7,14 +7,18 @@ import math
 import os
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from vla_ros.bringup import ARGUMENTS, MODEL_ARGUMENTS, Bringup
 from vla_ros.cli.supervisor import Supervisor
-from vla_ros.core.errors import ConfigError, DependencyError
+from vla_ros.core.errors import ConfigError, DependencyError, unknown_choice
+from vla_ros.core.override_gripper import GripperOverrideMode
 from vla_ros.policy import LEARNED
 
 _DEFAULTS = {a.name: a.default for a in ARGUMENTS}
+_INTERVENE = 'until_agree'
+_MODES = ', '.join(mode.value for mode in GripperOverrideMode)
 _TASKS = 'pick up the insulator; hang the insulator on the hook'
 
 
@@ -38,6 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='real seconds until every node must be up (default: %(default)g)')
     parser.add_argument('--seed', type=int, default=0, metavar='N',
                         help='seed of the scene (default: %(default)d)')
+    parser.add_argument('--intervene', nargs='?', const=_INTERVENE, default='', metavar='MODE',
+                        help='a scripted operator closes the gripper once when the arm hovers: '
+                             f'{_MODES} (without a value: {_INTERVENE}); try it with --policy '
+                             'hover')
     parser.add_argument('--params-file', default='', metavar='FILE',
                         help=_described('params_file'))
 
@@ -53,8 +61,12 @@ def run(args: argparse.Namespace) -> int:
         if not 0.0 < getattr(args, name) < math.inf:
             raise ConfigError(f'{name}: expected a positive number of seconds, '
                               f'found {getattr(args, name)}')
+    modes = [mode.value for mode in GripperOverrideMode]
+    if args.intervene and args.intervene not in modes:
+        raise unknown_choice('intervene:', args.intervene, modes)
     try:  # only now, when the arguments are good: this takes a while, and needs the extras
         from vla_ros.demo.graph_check import has_random_weights
+        from vla_ros.demo.operator import ScriptedOperator
         from vla_ros.demo.sequence import parse_tasks
         from vla_ros.demo.session import DemoOptions, run_demo
         from vla_ros.demo.table import Screen
@@ -70,7 +82,9 @@ def run(args: argparse.Namespace) -> int:
         os.environ.setdefault('OMP_NUM_THREADS', '1')
     options = DemoOptions(bringup, args.out, parse_tasks(args.tasks), args.timeout,
                           args.startup_timeout, args.seed, random)
-    return run_demo(options, Supervisor, open_demo_node, Screen(sys.stdout, 'demo'))
+    operator = ScriptedOperator(args.intervene) if args.intervene else None
+    return run_demo(options, Supervisor, partial(open_demo_node, operator=operator),
+                    Screen(sys.stdout, 'demo'))
 
 
 def _described(name: str) -> str:

@@ -12,6 +12,7 @@ class Mode(str, Enum):
 
     HOLD = 'HOLD'  # nobody: it keeps the measured joints and moves again by itself
     AUTONOMOUS = 'AUTONOMOUS'  # the policy
+    INTERVENTION = 'INTERVENTION'  # a human
     STOPPED = 'STOPPED'  # nobody, until somebody starts it again
 
 

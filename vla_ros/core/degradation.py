@@ -130,6 +130,13 @@ class Ladder:
             self._held_since_ns = None
         self.level, self.reason = level, reason
 
+    def intervene(self, now_ns: int, reason: str) -> None:
+        """Take in that a human has the arm at this tick: it holds for the policy, unexpired."""
+        self.handle(Event.NOT_READY, reason)
+        if self.level is Level.HOLD:
+            # Counted from the hand-back on: a human who is at it is no arm that was forgotten.
+            self._held_since_ns = now_ns
+
     def update(self, now_ns: int, problem: str, silence_s: float) -> None:
         """Take in what one tick found.
 

@@ -265,6 +265,20 @@ class GripperChannel:
             acted = self._go(GripperState.CONTINUOUS, width)
         return GripperCommand(self._width, self.config.max_effort, self._state, acted)
 
+    def force(self, now_ns: int, fraction: float) -> GripperCommand:
+        """Return the command of this tick [ns] for a fraction that a human wants.
+
+        It is taken at once: neither hysteresis nor dwell apply, the bounds of the width do. What
+        the policy wants afterwards is decided from there, and not before the dwell time is over.
+        """
+        state = GripperState.CONTINUOUS
+        if self.config.binary:
+            state = GripperState.OPEN if fraction > 0.5 else GripperState.CLOSED
+        if state is not self._state:
+            self._changed_ns = now_ns
+        acted = self._go(state, self.range.width(min(max(fraction, 0.0), 1.0)))
+        return GripperCommand(self._width, self.config.max_effort, self._state, acted)
+
     def _switch(self, now_ns: int, fraction: float) -> tuple[str, ...]:
         """Open, close or stay; return why a wanted change was not taken."""
         low, high = self.config.close_below, self.config.open_above

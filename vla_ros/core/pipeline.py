@@ -26,6 +26,8 @@ from vla_ros.core.hold import Hold
 from vla_ros.core.kinematics import Kinematics
 from vla_ros.core.limits import GripperRange, JointLimits, TaskSpaceLimits
 from vla_ros.core.lookahead import Lookahead
+from vla_ros.core.override import Overrides
+from vla_ros.core.override_arm import ArmDecision, ArmState
 from vla_ros.core.pipeline_config import DeltaAnchor, PipelineConfig
 from vla_ros.core.safety import JointGate
 from vla_ros.core.safety.estop import Interlock, Permission, SafetyState, Verdict
@@ -69,6 +71,8 @@ class Tick:
         Whether the arm is armed.
     send : bool
         Whether the command goes to the driver; False in a dry-run.
+    intervention : str
+        What humans override at this tick, in words; empty: nothing.
 
     """
 
@@ -88,6 +92,7 @@ class Tick:
     joint_state_stamp_ns: int | None = None
     safety: SafetyState = SafetyState.ARMED
     send: bool = True
+    intervention: str = ''
 
 
 class Pipeline:
@@ -124,6 +129,10 @@ class Pipeline:
         self.chunks = ChunkBuffer()
         self.fusion = Fusion(config.fusion)
         self.gripper = GripperChannel(config.gripper, gripper)
+        # What the policy alone would have the gripper do. The arm waits for that: an override of
+        # the gripper must not touch the arm.
+        self._own_gripper = GripperChannel(config.gripper, gripper)
+        self.overrides = Overrides(config.overrides, gripper, joints.n)
         self.settle = GripperSettle(config.gripper_settle)
         self.ladder = Ladder(config.ladder)
         self.follower = Follower(kinematics, task_space, config.fade)
@@ -145,6 +154,8 @@ class Pipeline:
         self._now_ns: int | None = None
         self._playhead_ns = 0
         self._moving_s = 0.0  # since motion began
+        self._mode = Mode.HOLD
+        self._intervention = ''
         self._verdict: Verdict = self.interlock.verdict(0)
         self._silent = False  # whether the joint states were stale at the last tick
 
@@ -165,10 +176,12 @@ class Pipeline:
         if gripper_width is not None and not np.isfinite(gripper_width):
             raise InputError(f'joint state: gripper width is {gripper_width}')
         self._measured, self._measured_ns = q, stamp_ns
+        self.overrides.arm.measured(q)
         self._was_measured.add(stamp_ns, q)
         self._frozen.update(stamp_ns, q.tobytes())
         if gripper_width is not None:
             self.gripper.seed(gripper_width)
+            self._own_gripper.seed(gripper_width)
             self.settle.measured(stamp_ns, gripper_width)
 
     def prepare(self, chunk: ActionChunk) -> Steps:
@@ -295,14 +308,25 @@ class Pipeline:
         dt = self._advance(now_ns)
         silence = np.inf if self._arrival_ns is None else (now_ns - self._arrival_ns) * 1e-9
         playhead = self._play(now_ns, dt, silence)
+        verdict = self._verdict = self.interlock.verdict(now_ns)
+        human = self._human(now_ns, verdict)
         live, allowed, ahead = self.foreseen.cut(self.chunks.due(playhead), playhead)
         target = self.fusion.target(live, playhead)
-        verdict = self._verdict = self.interlock.verdict(now_ns)
-        problem = (self._problem(now_ns, target, ahead)
-                   if verdict.permission is Permission.FOLLOW else verdict.reason)
-        self.ladder.update(now_ns, problem, silence)
+        permitted = verdict.permission is Permission.FOLLOW
+        if human.held and permitted:
+            self.ladder.intervene(now_ns, human.label)
+        else:
+            problem = self._problem(now_ns, target, ahead) if permitted else verdict.reason
+            self.ladder.update(now_ns, problem, silence)
         moving = self.ladder.moving and target is not None
         self._moving_s = self._moving_s + dt if moving else 0.0
+        wanted = self.gripper.predict(live, playhead) if moving or human.held else None
+        hand = self.overrides.gripper.step(now_ns, wanted)
+        wanted = wanted if moving else None
+        self._mode = Mode.INTERVENTION if human.held else MODES[self.ladder.level]
+        forced = hand.fraction if permitted else None
+        labels = human.label, hand.label if forced is not None else ''
+        self._intervention = '; '.join(label for label in labels if label)
 
         measured = self._measured
         if measured is None:
@@ -322,9 +346,9 @@ class Pipeline:
         assert commanded.q is not None
         acted: tuple[str, ...] = ()
         speed = 0.0
-        grip = self.gripper.step(
-            now_ns, self.gripper.predict(live, playhead) if moving else None)
-        waits = self.settle.waiting(now_ns, grip.width)
+        grip = (self.gripper.step(now_ns, wanted) if forced is None
+                else self.gripper.force(now_ns, forced))
+        waits = self.settle.waiting(now_ns, self._own_gripper.step(now_ns, wanted).width)
         if moving and target is not None:
             self._hold.reset()
             speed = 0.0 if waits else allowed * self._speed()
@@ -333,7 +357,7 @@ class Pipeline:
             acted += (f'look-ahead: {ahead}',) if allowed < 1.0 else ()
         else:
             target = None
-            goal = self._hold_goal(measured, now_ns, dt)
+            goal, acted = self._human_goal(human, measured, now_ns, dt, permitted)
             if verdict.permission is Permission.SILENT and self.at_rest:
                 self._rest_at(measured)  # a hand, or its own pendant, may move the arm
                 return self._tick(now_ns)
@@ -348,15 +372,27 @@ class Pipeline:
             acted + grip.acted + gated.acted,
             target.stamps_ns if target else (), target.weights if target else (), speed)
 
+    def _human(self, now_ns: int, verdict: Verdict) -> ArmDecision:
+        """Return what humans want of the arm, in every mode in which motion is allowed."""
+        if self.ladder.level is Level.STOPPED or verdict.state is not SafetyState.ARMED:
+            self.overrides.stop(now_ns)
+        else:
+            self.overrides.start(now_ns)
+        human = self.overrides.arm.step(now_ns)
+        if human.handed_back:
+            # What was planned before or meanwhile would undo what the human did.
+            self._forget_chunks(now_ns)
+        return human
+
     def _tick(self, now_ns: int, q: Array | None = None, velocity: Array | None = None,
               gripper: float | None = None, effort: float | None = None,
               acted: tuple[str, ...] = (), stamps: tuple[int, ...] = (),
               weights: tuple[float, ...] = (), speed: float = 0.0) -> Tick:
         level = self.ladder.level
-        return Tick(now_ns, level, MODES[level], self.ladder.reason, q, velocity, gripper, effort,
+        return Tick(now_ns, level, self._mode, self.ladder.reason, q, velocity, gripper, effort,
                     acted, stamps, weights, self._playhead_ns, speed,
                     self._measured_ns if self._measured is not None else None,
-                    self._verdict.state, self._verdict.send)
+                    self._verdict.state, self._verdict.send, self._intervention)
 
     def _advance(self, now_ns: int) -> float:
         """Return the time since the last tick [s], bounded; notice a clock that jumped."""
@@ -374,7 +410,10 @@ class Pipeline:
             self._measured = self._arrival_ns = None
             self._frozen.reset()
             self.gripper.reset()
+            self._own_gripper.reset()
             self.settle.reset()
+            self.overrides.arm.measured(None)
+            self.overrides.stop(now_ns)
             self._commanded.forget()
             self._hold.reset()
         if not 0.1 * period <= dt <= 5.0 * period:
@@ -430,6 +469,30 @@ class Pipeline:
 
     def _joints_fresh(self, now_ns: int) -> bool:
         return (now_ns - self._measured_ns) * 1e-9 <= self.config.joint_state_timeout
+
+    def _human_goal(self, human: ArmDecision, measured: Array, now_ns: int, dt: float,
+                    permitted: bool) -> tuple[Array, tuple[str, ...]]:
+        """Return the goal of this tick and what acted while the policy does not move the arm."""
+        can_move = (permitted and self._joints_fresh(now_ns) and not self.arm_problem
+                    and not self._frozen.frozen_for_ns)
+        target = self._human_target(human) if can_move else None
+        if target is None:
+            return self._hold_goal(measured, now_ns, dt), ()
+        self._hold.reset()
+        assert self._commanded.q is not None
+        return self.follower.goal(target, self._commanded.q, measured, dt, 1.0)
+
+    def _human_target(self, human: ArmDecision) -> Target | None:
+        """Return where a human moves the arm, for the follower; None when nobody does."""
+        if human.kind is ArmState.JOINTS:
+            return Target(None, None, human.joints, human.joint_velocity, (), (), 0)
+        if human.kind is not ArmState.TWIST:
+            return None
+        assert self._commanded.q is not None
+        T_base_tool = self.kinematics.forward(self._commanded.q)
+        R = T_base_tool[:3, :3] if human.in_tool_frame else np.eye(3)
+        twist = np.concatenate([R @ human.twist[:3], R @ human.twist[3:]])
+        return Target(T_base_tool, twist, None, None, (), (), 0)
 
     def _hold_goal(self, measured: Array, now_ns: int, dt: float) -> Array:
         assert self._commanded.q is not None

@@ -11,6 +11,7 @@ from vla_ros.core.degradation import LadderConfig
 from vla_ros.core.errors import ConfigError
 from vla_ros.core.fusion import FusionConfig
 from vla_ros.core.gripper import GripperConfig
+from vla_ros.core.override import OverrideConfig
 
 
 class DeltaAnchor(str, Enum):
@@ -72,6 +73,8 @@ class PipelineConfig:
         Longest time that the arm waits for the gripper after a change [s]; 0 never waits.
     lookahead_steps : int
         Most steps of a chunk that are judged before they run.
+    overrides : OverrideConfig
+        What humans may override.
 
     """
 
@@ -88,6 +91,7 @@ class PipelineConfig:
     gripper: GripperConfig
     gripper_settle: float
     lookahead_steps: int
+    overrides: OverrideConfig
 
     def __post_init__(self) -> None:
         for name in ('period', 'joint_state_timeout', 'frozen_after', 'max_joint_step',

@@ -68,7 +68,7 @@ def render(report: Mapping[str, Any], joints_png: bytes | None, video: str | Non
     """
     run = report['run']
     parts = [_header(report), _video(video), _tasks(report), _plot(joints_png),
-             _mode_line(report), _streams(report),
+             _mode_line(report), _interventions(report), _streams(report),
              '<div class="two">', _tracking(report), _control(report), '</div>',
              _warnings(report), _run(report), _files(files)]
     title = f'{report["verdict"]["word"]}: vla_ros demo, {run.get("robot", "")}'
@@ -129,6 +129,17 @@ def _mode_line(report: Mapping[str, Any]) -> str:
              escape(m['reason']) or '&ndash;') for m in modes]
     return _section('Modes', f'<div class="bar">{bar}</div>' + _table(
         ('#from [s]', 'mode', '#for [s]', 'reason'), rows))
+
+
+def _interventions(report: Mapping[str, Any]) -> str:
+    found = report['interventions']
+    if not found:
+        return ''
+    rows = [(_number(i['time_s'], '.2f'), escape(i['what']), _number(i['duration_s'], '.2f'))
+            for i in found]
+    total = sum(i['duration_s'] for i in found)
+    return _section('Interventions', _table(('#from [s]', 'what', '#for [s]'), rows)
+                    + _note(f'{len(found)} in all, {_number(total, ".1f")} s together.'))
 
 
 def _streams(report: Mapping[str, Any]) -> str:

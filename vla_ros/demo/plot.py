@@ -14,7 +14,9 @@ from matplotlib.patches import Patch
 from vla_ros.demo.recording import Recording
 
 _COMMANDED, _MEASURED, _INK = '#d1495b', '#1f5f8b', '#22303c'
-_BANDS = {'AUTONOMOUS': '#cfead9', 'HOLD': '#fbe3b5', 'STOPPED': '#f5c6c1'}
+_BANDS = {'AUTONOMOUS': '#cfead9', 'HOLD': '#fbe3b5', 'STOPPED': '#f5c6c1',
+          'INTERVENTION': '#c9d9f2'}
+_OVERRIDE = '#3f6fb5'
 _OTHER_BAND = '#e3e6ea'
 _HEIGHT_COLOURS = ('#1f5f8b', '#8a5a2b', '#6a4c93')
 
@@ -31,6 +33,7 @@ def draw_joints(recording: Recording, title: str) -> bytes:
     axes = np.atleast_2d(figure.subplots(rows, 2, sharex=True))
     end = max((recording.end_ns() - recording.start_ns) * 1e-9, 0.1)
     modes = _shade(list(axes.flat), recording, end)
+    overridden = _mark_overrides(list(axes.flat), recording)
     for name, ax in zip(panels, axes.T.flat):
         if name == 'height':
             _heights(ax, recording)
@@ -55,6 +58,7 @@ def draw_joints(recording: Recording, title: str) -> bytes:
         handles=[Line2D([], [], color=_COMMANDED, linestyle=(0, (4, 2)), label='commanded'),
                  Line2D([], [], color=_MEASURED, label='measured'),
                  Line2D([], [], color=_INK, linestyle=':', label='new instruction'),
+                 *([Patch(color=_OVERRIDE, label='override')] * bool(overridden)),
                  *(Patch(color=_BANDS.get(mode, _OTHER_BAND), label=mode) for mode in modes)],
         loc='upper left', ncol=7, fontsize=9, frameon=False, borderpad=0.0,
         bbox_to_anchor=(0.012, 1.0 - 0.38 / height))
@@ -85,6 +89,16 @@ def _shade(axes: list[Axes], recording: Recording, end: float) -> list[str]:
             ax.axvline((time_ns - recording.start_ns) * 1e-9, color=_INK, linewidth=1.1,
                        linestyle=':', zorder=4)
     return list(shown)
+
+
+def _mark_overrides(axes: list[Axes], recording: Recording) -> bool:
+    """Paint a bar along the top while humans override something; return whether they did."""
+    spans = recording.interventions()
+    for start_ns, end_ns, _ in spans:
+        for ax in axes:
+            ax.axvspan((start_ns - recording.start_ns) * 1e-9, (end_ns - recording.start_ns) * 1e-9,
+                       ymin=0.95, color=_OVERRIDE, linewidth=0, zorder=5)
+    return bool(spans)
 
 
 def _joint(ax: Axes, recording: Recording, name: str) -> None:

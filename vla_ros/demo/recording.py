@@ -37,8 +37,13 @@ class Series:
 
     def add(self, time_ns: int, values: Sequence[float]) -> None:
         """Append one vector."""
-        self._times.append(time_ns)
+        self._times.append(time_ns)  # before the values: whoever reads has a time for each
         self._values.extend(values)
+
+    @property
+    def end_ns(self) -> int:
+        """Time of the newest vector [ns]."""
+        return self._times[-1]
 
     def last(self, column: str) -> float | None:
         """Return the newest number of a column, or None."""
@@ -47,9 +52,12 @@ class Series:
         return self._values[self.columns.index(column) - len(self.columns)]
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the times (N,) [ns] and the values (N, columns)."""
-        return (np.array(self._times, dtype=np.int64),
-                np.array(self._values, dtype=np.float64).reshape(-1, len(self.columns)))
+        """Return the times (N,) [ns] and the values (N, columns); while another thread adds, too.
+
+        An array that numpy looks into cannot grow meanwhile, so it gets a copy to look into.
+        """
+        values = np.frombuffer(self._values.tobytes()).reshape(-1, len(self.columns))
+        return np.frombuffer(self._times.tobytes(), dtype=np.int64)[:len(values)], values
 
 
 class Stream:
@@ -130,6 +138,7 @@ class Recording:
         self.heights = Series(objects)
         self.streams: dict[str, Stream] = {}
         self.modes: list[ModeChange] = []
+        self.overrides: list[tuple[int, str]] = []  # from when on [ns], and what; '' is nothing
         self.instructions: list[tuple[int, str]] = []
         self.statuses: dict[str, Status] = {}
         self.worst: dict[str, Status] = {}
@@ -155,6 +164,17 @@ class Recording:
         change = ModeChange(time_ns, mode, reason)
         if not self.modes or self.modes[-1] != change:
             self.modes.append(change)
+
+    def add_override(self, time_ns: int, what: str) -> None:
+        """Note what humans override from a moment on [ns]; empty when it is over."""
+        if what != (self.overrides[-1][1] if self.overrides else ''):
+            self.overrides.append((time_ns, what))
+
+    def interventions(self) -> list[tuple[int, int, str]]:
+        """Return what was overridden: from when, until when [ns], and what."""
+        ends = [*(time_ns for time_ns, _ in self.overrides[1:]), self.end_ns()]
+        return [(start, max(start, end), what)
+                for (start, what), end in zip(self.overrides, ends) if what]
 
     def add_status(self, name: str, status: Status) -> None:
         """Note a report; the worst of each name since the first instruction is kept, too."""
@@ -202,8 +222,7 @@ class Recording:
 
     def end_ns(self) -> int:
         """Return the time of the last joint state [ns]."""
-        times, _ = self.measured.arrays()
-        return int(times[-1]) if len(times) else self.start_ns
+        return self.measured.end_ns if len(self.measured) else self.start_ns
 
 
 def quantiles(values: Sequence[float] | array[float]) -> dict[str, float] | None:

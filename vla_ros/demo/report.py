@@ -47,6 +47,9 @@ def build_report(verdict: Verdict, results: Sequence[TaskResult], recording: Rec
         'limiters': _counts(recording, 'limiters'),
         'chunks': _counts(recording, 'chunks'),
         'modes': _modes(recording),
+        'interventions': [{'time_s': (start - recording.start_ns) * 1e-9, 'what': what,
+                           'duration_s': (end - start) * 1e-9}
+                          for start, end, what in recording.interventions()],
         'warnings': {name: {'level': status.level, 'message': status.message}
                      for name, status in recording.worst.items()},
         **more,

@@ -179,7 +179,7 @@ def run_demo(options: DemoOptions, make_processes: MakeProcesses, open_observer:
             options.out, verdict, sequence.results(), observer.recording, video,
             Run(profile.name, options.seed, domain, started, time.monotonic() - begin,
                 watch.cpu.percent(), watch.ended, NOTE if options.random else ''))
-    _conclude(screen, verdict, sequence, options.out)
+    _conclude(screen, verdict, sequence, observer.recording, options.out)
     return verdict.status
 
 
@@ -250,11 +250,15 @@ class _Watch:
                 if name not in self.ended}
 
 
-def _conclude(screen: Screen, verdict: Verdict, sequence: TaskSequence, out: Path) -> None:
+def _conclude(screen: Screen, verdict: Verdict, sequence: TaskSequence, recording: Recording,
+              out: Path) -> None:
     for result in sequence.results():
         took = f' after {result.duration_s:.1f} s' if result.duration_s is not None else ''
         screen.say(f'{result.outcome.value:<12} {result.instruction}{took}'
                    + (f' ({result.detail})' if result.detail else ''))
+    for start_ns, end_ns, what in recording.interventions():
+        screen.say(f'{what}, from {(start_ns - recording.start_ns) * 1e-9:.1f} s on for '
+                   f'{(end_ns - start_ns) * 1e-9:.1f} s')
     screen.say(f'{verdict.word}: {verdict.reason}')
     screen.say(f'report: {out / "report.html"}')
 

@@ -38,6 +38,7 @@ class LiveView:
     detail: str = ''
     mode: str = ''
     reason: str = ''
+    override: str = ''
     sim_s: float = 0.0
     wall_s: float = 0.0
     real_time_factor: float | None = None
@@ -60,6 +61,8 @@ def table(view: LiveView, width: int = 80, colour: bool = False) -> list[str]:
         lines += [rule, _cut(f'starting, {view.wall_s:.0f} s; waiting for:', width)]
         return lines + [_cut(f'  {name}', width) for name in view.waiting]
     mode = _cut(f'mode         {view.mode or "-"}{f" · {view.reason}" * bool(view.reason)}', width)
+    if view.override:
+        mode = _cut(f'{mode} · {view.override}', width)
     if view.mode:
         mode = mode.replace(view.mode, paint(view.mode, _MODE_COLOURS.get(view.mode, '')), 1)
     lines += [
@@ -88,8 +91,9 @@ def line(view: LiveView) -> str:
                       f'{_number(s.rate_hz, ".0f")} Hz/{_number(s.age_s, ".0f", 1e3)} ms'
                       for s in view.streams)
     reason = f' ({view.reason})' if view.reason else ''
+    override = f' [{view.override}]' if view.override else ''
     return (f'{view.sim_s:6.1f} s  rtf {_number(view.real_time_factor, ".2f")}  '
-            f'{view.mode}{reason}  {view.instruction!r}: {view.detail or "-"}  '
+            f'{view.mode}{reason}{override}  {view.instruction!r}: {view.detail or "-"}  '
             f'gripper {_number(view.gripper_measured, ".0f", 1e3)} mm  {rates}')
 
 

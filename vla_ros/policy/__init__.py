@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from vla_ros.core.errors import DependencyError, unknown_choice
+from vla_ros.policy.hover import load_hover
 from vla_ros.policy.protocol import Policy, PolicySpec
 from vla_ros.policy.scripted import load_scripted
 
@@ -30,6 +31,7 @@ def _lazy(function: str) -> Callable[..., Policy]:
 
 
 POLICIES: dict[str, Callable[..., Policy]] = {
+    'hover': load_hover,
     'openvla': _lazy('load_openvla'),
     'openvla_oft': _lazy('load_openvla_oft'),
     'scripted': load_scripted,

@@ -18,8 +18,10 @@ from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
 from vla_ros.assembly import build_pipeline
+from vla_ros.core.arbiter import Mode
 from vla_ros.core.degradation import Level as Rung
 from vla_ros.core.errors import ConfigError, InputError
+from vla_ros.core.override_gripper import GripperOverrideMode
 from vla_ros.core.pipeline import Tick
 from vla_ros.ik import choose_ik
 from vla_ros.robots import load_profile
@@ -31,6 +33,8 @@ from vla_ros.ros.context import run_node
 from vla_ros.ros.control_loop import ControlLoop
 from vla_ros.ros.diagnostics import Diagnostics, Level, ThrottledLog, status_message
 from vla_ros.ros.outbox import Outbox
+from vla_ros.ros.override_inputs import OverrideInputs
+from vla_ros.ros.override_publisher import OverridePublisher
 from vla_ros.ros.parameters import NodeParameters
 from vla_ros.ros.pipeline_config import guards, pipeline_config
 from vla_ros.ros.policy_description import PolicyDescription
@@ -70,7 +74,7 @@ class ControlNode(Node):
         self._description: PolicyDescription | None = None
         self._acted: Counter[str] = Counter()
         self._tick: Tick | None = None
-        self._announced: tuple[Rung, str] | None = None
+        self._announced: tuple[Mode, Rung, str] | None = None
         self._loop = ControlLoop(
             self.get_clock(), p.rate_hz, self._decide, self._send,
             RealtimeSettings(p.thread_priority, p.cpu_affinity, p.lock_memory),
@@ -90,6 +94,11 @@ class ControlNode(Node):
         self.create_subscription(
             String, 'policy', self._on_policy, qos.policy_profile(p.policy_lease_s),
             event_callbacks=qos.SubscriptionEventCallbacks(liveliness=self._on_liveliness))
+        self._override = OverridePublisher(self, self._outbox.add, self.profile.name)
+        self._override_inputs = OverrideInputs(
+            self, self.profile, self._pipeline.overrides, self._loop.post, self._outbox.add,
+            self._on_override, GripperOverrideMode(p.gripper_override_mode),
+            round(p.override_deadman_s * 1e9))
         self._safety = SafetyInputs(self, self._pipeline, self._loop.post,
                                     lambda: self._adapter.ready)
         self._diagnostics.add_source(self._report)
@@ -138,9 +147,10 @@ class ControlNode(Node):
         if tick.q is not None and tick.send and not sent:
             self._pipeline.rest_at_measured()  # what the driver does not know was not commanded
         # Not tick.changed: a stop or start comes between two ticks.
-        if (tick.level, tick.reason) != self._announced:
-            self._announced = tick.level, tick.reason
+        if (tick.mode, tick.level, tick.reason) != self._announced:
+            self._announced = tick.mode, tick.level, tick.reason
             self._outbox.add(lambda: self._announce(tick))
+        self._override.update(self._pipeline.overrides.status, tick.stamp_ns)
         self._tick = tick
         self._provenance.add(tick)
         self._acted.update(a.split(' ', 1)[0].rstrip(':') for a in tick.acted)
@@ -231,6 +241,13 @@ class ControlNode(Node):
     def _complain(self, key: str, message: str) -> None:
         self._log.error(key, message)
         self._diagnostics.set(key, Level.ERROR, message)
+
+    def _on_override(self, topic: str, problem: str) -> None:
+        if problem:
+            self._log.warning(topic, problem)
+            self._diagnostics.set(topic, Level.WARN, problem)
+        else:
+            self._diagnostics.set(topic, Level.OK, 'received')
 
     def _report(self) -> None:
         # An error of the loop is raised here, on the executor's thread, where it ends the node.

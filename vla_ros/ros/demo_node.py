@@ -23,6 +23,7 @@ from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import MarkerArray
 
 from vla_ros.core.errors import InputError
+from vla_ros.demo.operator import ScriptedOperator
 from vla_ros.demo.recording import CAMERAS, HEIGHTS, Recording, Status, Stream
 from vla_ros.demo.sequence import TaskSequence
 from vla_ros.demo.simulated_time import SimulatedTime
@@ -39,18 +40,20 @@ from vla_ros.ros.stamps import to_ns
 
 OBJECTS = 'sim/objects'
 CHUNKS = 'action_chunk'
+OPERATOR = 'override/topic/gripper'
 
 _LIVE_WINDOW_S = 2.0
 
 
 @contextmanager
 def open_demo_node(profile: RobotProfile, sequence: TaskSequence,
-                   video: VideoWriter) -> Iterator[DemoNode]:
+                   video: VideoWriter, operator: ScriptedOperator | None = None,
+                   ) -> Iterator[DemoNode]:
     """Run the node's callbacks in a thread as long as the context lasts; its data stay readable."""
     context = Context()
     # Signals are the session's: it stops the arm before anything else.
     rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
-    node = DemoNode(context, profile, sequence, video)
+    node = DemoNode(context, profile, sequence, video, operator)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
     finished = threading.Event()
@@ -94,16 +97,19 @@ class DemoNode(Node):
         The tasks.
     video : VideoWriter
         Gets the pictures, from the first instruction on.
+    operator : ScriptedOperator | None
+        Helps the policy.
 
     """
 
     def __init__(self, context: Context, profile: RobotProfile, sequence: TaskSequence,
-                 video: VideoWriter) -> None:
+                 video: VideoWriter, operator: ScriptedOperator | None = None) -> None:
         super().__init__('demo', context=context)
         self.sequence = sequence
         self.recording = Recording(profile.joints.names, profile.gripper.joint, HEIGHTS)
         self._profile = profile
         self._video = video
+        self._operator = operator
         self._pairing = FramePairing(CAMERAS)
         self._lock = threading.RLock()
         self._time = SimulatedTime()
@@ -123,6 +129,8 @@ class DemoNode(Node):
         self._factor = RateWindow(_LIVE_WINDOW_S)
 
         self._instruction = self.create_publisher(String, 'instruction', qos.LATCHED)
+        self._help = (self.create_publisher(String, OPERATOR, qos.CHUNK)
+                      if operator is not None else None)
         for name, topic in self._camera_topics.items():
             self._listen(Image, topic, self._on_image(name, topic), qos.CAMERA)
         self._listen(JointState, topics.joint_states, self._on_joints, qos.JOINTS)
@@ -130,6 +138,7 @@ class DemoNode(Node):
         self._listen(JointTrajectory, CHUNKS, self._on_chunk, qos.CHUNK)
         self._listen(MarkerArray, OBJECTS, self._on_objects, qos.OBJECTS)
         self._listen(DiagnosticStatus, 'mode', self._on_mode, qos.LATCHED)
+        self._listen(DiagnosticStatus, 'override', self._on_override, qos.LATCHED)
         # Without a lease of its own: that somebody else watches the policy is enough.
         self._listen(String, 'policy', self._on_policy, qos.LATCHED)
         self._listen(DiagnosticArray, '/diagnostics', self._on_diagnostics, qos.DIAGNOSTICS)
@@ -188,6 +197,7 @@ class DemoNode(Node):
                 instruction=sequence.instruction, task=sequence.index + 1,
                 tasks=len(sequence.tasks), detail=sequence.detail,
                 mode=mode.mode if mode else '', reason=mode.reason if mode else '',
+                override=recording.overrides[-1][1] if recording.overrides else '',
                 sim_s=((now_ns or 0) - recording.start_ns) * 1e-9, wall_s=(wall_ns - since) * 1e-9,
                 real_time_factor=self._factor.rate(), streams=streams,
                 gripper_commanded=recording.commanded.last(recording.gripper),
@@ -264,9 +274,15 @@ class DemoNode(Node):
             instruction = self.sequence.update(stamp_ns, frames, width)
             if instruction is not None:
                 self._instruct(instruction, stamp_ns)
+            if self._operator is not None and self._help is not None and self.sequence.begun:
+                said = self._operator.update(stamp_ns, frames, width)
+                if said is not None:
+                    self._help.publish(String(data=said))
 
     def _instruct(self, instruction: str, now_ns: int) -> None:
         self.recording.instructions.append((now_ns, instruction))
+        if self._operator is not None:
+            self._operator.begin()
         self._instruction.publish(String(data=instruction))
 
     def _on_mode(self, msg: DiagnosticStatus) -> None:
@@ -274,6 +290,11 @@ class DemoNode(Node):
         stamp = values.get('stamp_ns', '')
         time_ns = int(stamp) if stamp.isdigit() else (self.now_ns() or 0)
         self.recording.add_mode(time_ns, msg.message, values.get('reason', ''))
+
+    def _on_override(self, msg: DiagnosticStatus) -> None:
+        stamp = next((v.value for v in msg.values if v.key == 'stamp_ns'), '')
+        time_ns = int(stamp) if stamp.isdigit() else (self.now_ns() or 0)
+        self.recording.add_override(time_ns, '' if msg.message == 'none' else msg.message)
 
     def _on_policy(self, msg: String) -> None:
         description = PolicyDescription.from_json(msg.data)

@@ -11,6 +11,9 @@ from vla_ros.core.degradation import LadderConfig
 from vla_ros.core.fusion import FusionConfig, FusionMode
 from vla_ros.core.gripper import GripperConfig, GripperMode
 from vla_ros.core.lookahead import LookaheadConfig, OnTrouble
+from vla_ros.core.override import OverrideConfig
+from vla_ros.core.override_arm import ArmOverrideConfig
+from vla_ros.core.override_gripper import GripperOverrideConfig
 from vla_ros.core.pipeline_config import DeltaAnchor, PipelineConfig, StartLimits
 from vla_ros.core.safety.estop import Interlock
 from vla_ros.ros.parameter_spec import load_specs
@@ -47,7 +50,16 @@ def pipeline_config(values: Mapping[str, Any] | None = None) -> PipelineConfig:
             v['gripper_max_width'] or math.inf, v['gripper_max_effort'],
             v['gripper_vote_half_life_s']),
         gripper_settle=v['gripper_settle_s'],
-        lookahead_steps=v['lookahead_steps'])
+        lookahead_steps=v['lookahead_steps'],
+        overrides=OverrideConfig(
+            tuple(v['override_sources']),
+            GripperOverrideConfig(
+                v['override_deadman_s'], v['gripper_override_dwell_s'],
+                v['gripper_override_agree_s'], v['gripper_override_agree_timeout_s'],
+                v['gripper_binary'], v['gripper_close_below'], v['gripper_open_above'],
+                v['gripper_override_agree_within']),
+            ArmOverrideConfig(v['override_deadman_s'], v['leader_start_distance'],
+                              v['leader_distance'])))
 
 
 def guards(values: Mapping[str, Any] | None = None) -> Guards:

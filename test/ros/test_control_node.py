@@ -104,6 +104,7 @@ class Rig:
         # The tests play the robot in Python on a busy machine: it may be a little late.
         self.process = node_process('control_node', folder, *renamed,
                                     **{'joint_state_timeout_s': 0.4, 'auto_arm': True,
+                                       'stop_after_s': 0.0,  # it waits between two tests
                                        'driver': 'sim', **parameters})
 
     @property

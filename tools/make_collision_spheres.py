@@ -4,8 +4,9 @@
 
 Spheres: every candidate is centred inside a link and as large as fits there plus an overshoot; the
 fewest that cover all sampled surface points are taken greedily. So none sticks out further than the
-overshoot, which is the smallest one that needs no more than MOST spheres for the link; less where
-spheres of two links overlap at home though the links are apart.
+overshoot, which is the smallest one that needs no more than MOST spheres for the link. Where the
+spheres of two links overlap at home though the links are apart, no sphere of the one reaches nearer
+to the other link than to its own, which takes more of them.
 
 Pairs that need no check are neighbours in the chain, pairs that overlap in every sampled posture,
 and pairs that come nearer than NEVER in none, nor in a descent from the nearest one.
@@ -28,9 +29,8 @@ from vla_ros.robots import load_profile, robot_names
 
 FOLDER = Path(__file__).resolve().parent.parent
 SPACINGS = (0.004, 0.005, 0.006, 0.008)  # m between samples of a surface; the first that is quick
-SAMPLES, CENTRES = 8000, 2500  # of a link, at most
-OVERSHOOTS = (0.006, 0.007, 0.008, 0.009, 0.010, 0.012, 0.015, 0.018, 0.022, 0.027, 0.033, 0.040,
-              0.050)  # m
+SAMPLES, CENTRES = 16000, 2500  # of a link, at most
+OVERSHOOTS = (0.008, 0.010, 0.012, 0.015, 0.018, 0.022, 0.027, 0.033, 0.040, 0.050)  # m
 MOST = 12  # spheres for a link
 LIMIT = 60  # spheres for a link that passes close by another
 POSTURES = 20_000
@@ -147,30 +147,41 @@ class Cover:
         grid = 0.004
         while len(centres := np.concatenate([part.inside(grid) for part in parts])) > CENTRES:
             grid *= 1.2
-        self._centres = centres
+        self._centres, self.points = centres, points
         self._room = np.max([part.depth(centres) for part in parts], axis=0)
-        self._distance = np.sqrt(np.maximum((centres**2).sum(1)[:, None] + (points**2).sum(1)
-                                            - 2.0 * centres @ points.T, 0.0))
-        for self._level in range(len(OVERSHOOTS)):
-            if self._take(MOST):
+        self._most = np.full(len(centres), np.inf)  # radius [m]
+        self._distance = _distances(centres, points)
+        for overshoot in OVERSHOOTS:
+            if self._take(overshoot, MOST):
                 return
         raise SystemExit(f'{MOST} spheres that stick out {OVERSHOOTS[-1]} m do not cover the link')
 
-    def tighten(self) -> None:
-        """Take spheres that stick out less, however many that needs."""
-        self._level -= 1
-        if self._level < 0 or not self._take(LIMIT):
-            raise SystemExit(f'{LIMIT} spheres of {OVERSHOOTS[self._level]} m do not cover it')
+    def keep_from(self, points: np.ndarray) -> None:
+        """Take spheres that are nearer to their own link than to points (m, 3) of another.
 
-    def _take(self, most: int) -> bool:
-        most_radius = self._room + OVERSHOOTS[self._level] - self._slack
+        A point of a sphere is at least (distance of the centre - radius) from the other link, and
+        at most (radius - room) out of its own.
+        """
+        away = _distances(self._centres, points).min(axis=1)
+        self._most = np.minimum(self._most, 0.5 * (away + self._room) - 0.001)
+        if not self._take(self._level, LIMIT):
+            raise SystemExit(f'{LIMIT} spheres do not cover the link apart from another')
+
+    def _take(self, overshoot: float, most: int) -> bool:
+        most_radius = np.minimum(self._room + overshoot, self._most) - self._slack
         chosen = _greedy(self._distance <= most_radius[:, None], most)
         if chosen is None:
             return False
         radii = _shrunk(self._distance[chosen], most_radius[chosen]) + self._slack
         self.spheres = np.round(np.column_stack([self._centres[chosen], radii]), 4)
         self.overshoot = float((radii - self._room[chosen]).max())
+        self._level = overshoot
         return True
+
+
+def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    squared = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2.0 * a @ b.T
+    return np.sqrt(np.maximum(squared, 0.0)).astype(np.float32)
 
 
 def cover_all(urdf: Path, home: dict[str, float],
@@ -183,8 +194,11 @@ def cover_all(urdf: Path, home: dict[str, float],
         q[model.idx_qs[model.getJointId(name)]] = value
     data = model.createData()
     pin.framesForwardKinematics(model, data, q)
-    while overlap := next(_overlaps(covers, model, data, ignore), None):
-        max((covers[link] for link in overlap), key=lambda cover: cover.overshoot).tighten()
+    for a, b in list(_overlaps(covers, model, data, ignore)):
+        T_a_b = data.oMf[model.getFrameId(a)].actInv(data.oMf[model.getFrameId(b)])
+        points_a, points_b = covers[a].points, covers[b].points
+        covers[a].keep_from(points_b @ T_a_b.rotation.T + T_a_b.translation)
+        covers[b].keep_from((points_a - T_a_b.translation) @ T_a_b.rotation)
     return covers
 
 

@@ -58,9 +58,10 @@ def test_a_gripper_with_messages_of_its_own_goes_with_the_arm_for_a_second():
     assert reader.read(message(UR.joints.names, arm, 2_000_000_000))[2] is None
 
 
-def test_a_width_that_is_not_finite_is_none():
+def test_a_width_that_is_not_finite_is_an_error():
     names = [*PIPER.joints.names, 'gripper']
-    assert ArmStateReader(PIPER).read(message(names, [*Q, math.nan]))[2] is None
+    with pytest.raises(InputError, match='gripper = nan'):
+        ArmStateReader(PIPER).read(message(names, [*Q, math.nan]))
 
 
 @pytest.mark.parametrize(('names', 'positions', 'stamp', 'says'), [

@@ -84,8 +84,8 @@ class Played:
             self._observer.node.destroy_publisher(self._described)
             self._described = None
 
-    def chunk(self, x: float = AHEAD, age_s: float = 0.0) -> JointTrajectory:
-        actions = np.zeros((8, 7))
+    def chunk(self, x: float = AHEAD, age_s: float = 0.0, steps: int = 8) -> JointTrajectory:
+        actions = np.zeros((steps, 7))
         actions[:, 0], actions[:, 6] = x, 1.0
         stamp = self._robot.now_ns() - round(age_s * 1e9)
         return chunk_message(ActionChunk(stamp, DT_NS, actions), PROFILE.base_frame)
@@ -237,6 +237,7 @@ def test_the_mode_tells_a_late_subscriber_what_is_and_why(rig: Rig) -> None:
 def test_chunks_that_stop_coming_hold_the_arm(rig: Rig) -> None:
     rig.drive()
     since = len(rig.modes)
+    rig.policy.send(rig.policy.chunk(steps=40))
     slow = rig.wait_mode('AUTONOMOUS', 'action_chunk: late, none for 0.5 s', since)
     assert {v.key: v.value for v in slow.values}['level'] == 'SLOW'
     rig.wait_mode('HOLD', 'action_chunk: none for 1 s', since)

@@ -57,7 +57,7 @@ def test_a_graph_that_works_is_ok_and_no_task_is_claimed():
 
 @pytest.mark.parametrize(('recording', 'part'), [
     (recorded(chunks=0), 'no chunk arrived'),
-    (recorded(autonomous_from_s=8.0), 'only 20 % of the time'),
+    (recorded(autonomous_from_s=9.0), 'only 10 % of the time'),
 ])
 def test_chunks_that_do_not_come_or_are_not_followed_fail_it(recording, part):
     found = verdict(recording)

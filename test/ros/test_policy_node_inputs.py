@@ -144,7 +144,7 @@ def test_no_chunk_while_the_cameras_are_apart_and_both_are_named(world: World) -
         INFERENCE, 'no chunk: ', THIRD, WRIST, ' s apart > 0.1 s', level=2, since=since)
     words = status.message.split()
     skew = float(words[words.index('apart') - 2])
-    assert 0.1 < skew < 0.4
+    assert 0.1 <= skew < 0.4
     world.heal()
     world.observer.wait_diagnostic(INFERENCE, level=0, since=len(world.observer.diagnostics))
 

@@ -32,7 +32,7 @@ class FakeWorld:
     def reset(self, seed):
         self.calls.append(('reset', seed))
 
-    def command(self, q, width):
+    def command(self, q, width, force=None):
         self.calls.append(('command', q.tolist(), width))
 
 

@@ -118,7 +118,8 @@ def test_a_protective_stop_drops_every_old_target_and_needs_re_arming(
     made.observer.trigger('fake/protective_stop')
     reason = made.wait_reason()
     assert 'speed scaling is 0 %' in reason or 'protective stop' in reason
-    assert len(made.reasons) == 1  # the caller is told once
+    wait_until(lambda: made.reasons, 'the caller being told')
+    assert len(made.reasons) == 1, 'it is told once'
     made.goal = None  # and this is what it does: nothing more, until it is armed again
     wait_until(lambda: not made.sent[-1], 'the loop to send nothing')
     seen = len(made.stamps)

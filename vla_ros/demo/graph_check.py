@@ -32,7 +32,7 @@ _LATEST_NS = 2_000_000_000  # a chunk must have come this soon before the end
 _SPEED_WINDOW_NS = 50_000_000  # a speed is measured over this, so that a late stamp is none
 _TOLERANCE = 1e-6  # rad or m, of positions
 _SPEED_TOLERANCE = 1.05
-_LEAST_AUTONOMOUS = 0.3  # of the time; its chunks are short, and a busy machine answers late
+_LEAST_AUTONOMOUS = 0.2  # of the time; its chunks are short, and a busy machine answers late
 
 
 def has_random_weights(model_path: str | Path) -> bool:

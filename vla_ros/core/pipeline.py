@@ -282,7 +282,8 @@ class Pipeline:
         armed, why = self.interlock.arm(problem)
         if armed:
             self._forget_chunks(now_ns)
-            if self._measured is not None and self._joints_fresh(now_ns):
+            # While it still brakes, it goes on from there: it is not at rest where it is measured.
+            if self._measured is not None and self._joints_fresh(now_ns) and self.at_rest:
                 self._rest_at(self._measured)
         return armed, why
 

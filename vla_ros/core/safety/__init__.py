@@ -5,6 +5,7 @@ from vla_ros.core.safety.joint_gate import Gated, JointGate
 from vla_ros.core.safety.singularity import SingularityGuard, smallest_singular_value
 from vla_ros.core.safety.task_space import limit_pose, limit_twist
 from vla_ros.core.safety.tool_bounds import ToolBounds
+from vla_ros.core.safety.tool_speed import ToolSpeed
 
 __all__ = ['Clearance', 'Clearances', 'Gated', 'JointGate', 'Proximity', 'SingularityGuard',
-           'ToolBounds', 'limit_pose', 'limit_twist', 'smallest_singular_value']
+           'ToolBounds', 'ToolSpeed', 'limit_pose', 'limit_twist', 'smallest_singular_value']

@@ -13,6 +13,7 @@ from vla_ros.core.limits import JointLimits
 from vla_ros.core.safety.braking import braked, largest_factor, stop_point, stop_time
 from vla_ros.core.safety.clearance import Clearance, Proximity, approach_factor, stays_clear
 from vla_ros.core.safety.singularity import SingularityGuard
+from vla_ros.core.safety.tool_speed import ToolSpeed
 
 Array = NDArray[np.float64]
 
@@ -41,12 +42,12 @@ class Gated:
 
 
 class JointGate:
-    """Bounds every command in position, velocity, acceleration and clearance.
+    """Bounds every command in position, velocity, acceleration, clearance and speed of the tool.
 
     The wanted velocity is scaled by one factor for all joints, so that the direction is kept, and
     then approached by one factor of the velocity change. What goes out always leaves a way to stop:
     braking all joints in proportion, from the next tick on, ends within the position limits and
-    clear of everything. Only motion *toward* a bound is slowed; a joint that is outside already
+    clear of everything, and the tool is slow enough on the way. Only motion *toward* a bound is slowed; a joint that is outside already
     may come back.
 
     Parameters
@@ -62,12 +63,15 @@ class JointGate:
         Fastest approach of two bodies where slowing begins [m/s].
     singularity : SingularityGuard | None
         Slows motion toward singularities; None: nothing does.
+    tool_speed : ToolSpeed | None
+        Bounds the speed of the tool; None: it is not looked at.
 
     """
 
     def __init__(
         self, limits: JointLimits, max_step: float = 0.3, clearance: Clearance | None = None,
         approach_speed: float = 0.25, singularity: SingularityGuard | None = None,
+        tool_speed: ToolSpeed | None = None,
     ) -> None:
         if not 0.0 < max_step < np.inf:
             raise ConfigError(f'max_joint_step must be positive, found {max_step}')
@@ -78,6 +82,7 @@ class JointGate:
         self.clearance = clearance
         self.approach_speed = approach_speed
         self.singularity = singularity
+        self.tool_speed = tool_speed
         self._lower = limits.lower + limits.margin
         self._upper = limits.upper - limits.margin
 
@@ -148,6 +153,8 @@ class JointGate:
             acted.append(f'velocity {limits.names[worst]}')
             wanted = wanted / slowest
         factors: list[tuple[float, str]] = []
+        if self.tool_speed is not None:
+            factors.append(self.tool_speed.factor(q, wanted, dt))
         time = stop_time(wanted, limits.acceleration)
         by_position = largest_factor(np.abs(wanted), self._gap(wanted, q), time, dt)
         worst = int(by_position.argmin())
@@ -179,8 +186,12 @@ class JointGate:
         beyond = np.abs(q_stop - q) - self._gap(velocity, q)
         if not (beyond <= _ROUNDING).all():
             return False
-        return (self.clearance is None or not velocity.any()
-                or stays_clear(self.clearance, near, q_stop))
+        if not velocity.any():
+            return True
+        if self.tool_speed is not None and not self.tool_speed.keeps(
+                q, velocity, stop_time(velocity, self.limits.acceleration), dt):
+            return False
+        return self.clearance is None or stays_clear(self.clearance, near, q_stop)
 
     def _gap(self, velocity: Array, q: Array) -> Array:
         """Return how far each joint may still go in the direction of its velocity (n,) [rad]."""

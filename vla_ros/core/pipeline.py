@@ -298,6 +298,11 @@ class Pipeline:
         self.interlock.fault(reason)
 
     @property
+    def measured(self) -> Array | None:
+        """The newest joint state (n,) [rad]; None when none is known."""
+        return self._measured
+
+    @property
     def at_rest(self) -> bool:
         """Whether the last command had no velocity (or nothing was ever commanded)."""
         return self._commanded.at_rest
@@ -336,6 +341,8 @@ class Pipeline:
             self._rest_at(measured)
         self._catch_up(measured, now_ns)
         nothing, anew = self._commanded.lost(measured, dt)
+        if nothing:
+            self._commanded.halt()  # an arm that is told nothing stops
         if anew:
             self._hold.reset()
             self._was_commanded.clear()
@@ -359,6 +366,8 @@ class Pipeline:
         else:
             target = None
             goal, acted = self._human_goal(human, measured, now_ns, dt, permitted)
+            if verdict.permission is Permission.SILENT:
+                goal = commanded.q  # brake, and nothing else
             if verdict.permission is Permission.SILENT and self.at_rest:
                 self._rest_at(measured)  # a hand, or its own pendant, may move the arm
                 return self._tick(now_ns)

@@ -58,6 +58,11 @@ class Watch:
         self._silent = False  # whether nothing was sent since
         self._seen = 0.0, np.inf  # the tool's speed and the least clearance of one command
 
+    @property
+    def last_q(self) -> np.ndarray | None:
+        """The joints of the last command (n,) [rad]."""
+        return None if self._last is None else self._last[1]
+
     def forget(self) -> None:
         """Expect the next command to begin anew (the world that was commanded is gone)."""
         self._last = None

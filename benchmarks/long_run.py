@@ -6,9 +6,9 @@ in no time. Every few seconds it is disturbed (``control_check/disturbed.py``). 
 checked by ``control_check/watch.py``. An undisturbed run of the same length goes with ``--calm``.
 
 A tick is *calm* when a task is being done, and no disturbance, reset or beginning of a task was in
-the last two seconds. In a calm tick a refusal is *needless* when where the policy wants the tool now
-can be reached (within the workspace and out of the boxes, solved from the last command within the
-joint limits, no pair of links nearer than where it is slowed, not singular) and still
+the last two seconds. In a calm tick a refusal is *needless* when the place where the policy wants
+the tool now can be reached (within the workspace and out of the boxes, solved from the last command
+within the joint limits, no pair of links nearer than where it is slowed, not singular) and still
 
 - the arm does not follow the policy (held, stopped, disarmed), or
 - the goal was refused, or nothing sent, or the command sent back by IK, a position limit, the
@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from control_check.disturbed import S, Disturbed
+from control_check.disturbed import Disturbed, S
 from control_check.watch import REST, Watch
 
 from vla_ros import __version__
@@ -99,8 +99,9 @@ class Judge:
             return ''
         away = np.linalg.norm(target.T_base_tool[:3, 3]
                               - self._kinematics.forward(tick.q)[:3, 3])
-        waits = any(a == 'gripper: the arm waits' for a in tick.acted)
-        return f'at rest: {" ".join(tick.acted) or "no reason"}' if away > AWAY and not waits else ''
+        if away <= AWAY or 'gripper: the arm waits' in tick.acted:
+            return ''
+        return f'at rest: {" ".join(tick.acted) or "no reason"}'
 
     def _reachable(self) -> bool:
         target, watch = self._target, self.watch

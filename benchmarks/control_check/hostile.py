@@ -15,26 +15,21 @@ from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
-from control_check.watch import Watch
 
+from control_check.chunks import AIMS, MS, WRONG, bad_chunk, joint_chunk, tool_chunk
+from control_check.watch import Watch
 from vla_ros.assembly import build_pipeline
 from vla_ros.core.errors import ConfigError, InputError
-from vla_ros.core.se3 import vector_from_rotation
-from vla_ros.core.types import (
-    EE_DIMS,
-    GRIPPER_DIM,
-    ActionChunk,
-    ActionConvention,
-    ActionFrame,
-    ActionSpace,
-    Rotation,
-)
+from vla_ros.core.types import ActionChunk
 from vla_ros.robots import load_profile
 from vla_ros.ros.pipeline_config import guards, pipeline_config
 
-MS = 1_000_000
+try:
+    from control_check import messages
+except ImportError:  # without ROS
+    messages = None  # type: ignore[assignment]
+
 PERIOD = 10 * MS
-DIMS = (*EE_DIMS, GRIPPER_DIM)
 SOURCES = ('panel', 'joystick', 'leader', 'topic')
 
 
@@ -61,7 +56,8 @@ class Fuzz:
         self._hand: tuple[int, Callable[[], object]] = 0, lambda: None  # ticks, what it does
         self._kinds: list[tuple[Callable[[], object], float]] = [
             (self.chunk, 10.0), (self.bad_chunk, 4.0), (self.old_chunk, 1.0), (self.joints, 3.0),
-            (self.hand, 4.0), (self.grip, 2.0), (self.clock, 1.0), (self.life, 2.0)]
+            (self.hand, 4.0), (self.grip, 2.0), (self.clock, 1.0), (self.life, 2.0),
+            *([(self.message, 1.0)] if messages else [])]
 
     def run(self, inputs: int) -> None:
         """Throw this many inputs, with one to six ticks after each."""
@@ -121,99 +117,35 @@ class Fuzz:
 
     def chunk(self) -> bool:
         """A chunk that can be followed, toward something that may not."""
-        aim = self.rng.choice(['near', 'anywhere', 'outside', 'table', 'base', 'fold', 'far'])
+        rng = self.rng
+        aim = str(rng.choice(AIMS))
         self._note(f'chunk: {aim}')
-        steps, dt = int(self.rng.integers(2, 17)), int(self.rng.choice([20, 50, 100, 200])) * MS
-        age = int(self.rng.integers(0, 150)) * MS
-        if aim == 'fold' or self.rng.random() < 0.25:
-            chunk = self._joint_chunk(aim, steps, dt, self.now - age)
+        steps, dt = int(rng.integers(2, 17)), int(rng.choice([20, 50, 100, 200])) * MS
+        stamp = self.now - int(rng.integers(0, 150)) * MS
+        if aim == 'fold' or rng.random() < 0.25:
+            chunk = joint_chunk(aim, self.q, self.profile, rng, steps, dt, stamp)
         else:
-            chunk = self._tool_chunk(aim, steps, dt, self.now - age)
+            chunk = tool_chunk(aim, self.pipeline.kinematics.forward(self.q), self.profile, rng,
+                               steps, dt, stamp)
         self._old = [*self._old[-20:], chunk]
         return self._add(chunk)
 
-    def _tool_chunk(self, aim: str, steps: int, dt: int, stamp: int) -> ActionChunk:
-        T = self.pipeline.kinematics.forward(self.q)
-        box = self.profile.task_space.workspace
-        goal = {
-            'near': T[:3, 3] + self.rng.normal(size=3) * 0.05,
-            'anywhere': self.rng.uniform(box.lower, box.upper),
-            'outside': self.rng.uniform(box.lower - 0.5, box.upper + 0.5),
-            'table': T[:3, 3] * [1, 1, 0] - [0, 0, self.rng.uniform(0.0, 0.5)],
-            'base': np.array([0.0, 0.0, self.rng.uniform(-0.1, 0.4)]),
-            'far': T[:3, 3] + self.rng.normal(size=3) * 3.0,
-        }[aim]
-        turn = self.rng.normal(size=3) * self.rng.choice([0.0, 0.3, 2.0])
-        share = np.linspace(0.0, 1.0, steps)[:, None]
-        actions = np.empty((steps, 7))
-        actions[:, 6] = self.rng.choice([0.0, 1.0, 0.5])
-        frame = list(ActionFrame)[self.rng.integers(2)]
-        if self.rng.random() < 0.5:
-            actions[:, :3] = (goal - T[:3, 3]) / steps
-            actions[:, 3:6] = turn / steps
-            return ActionChunk(stamp, dt, actions, DIMS, ActionConvention(
-                ActionSpace.EE_DELTA, frame, Rotation.AXIS_ANGLE))
-        actions[:, :3] = T[:3, 3] + share * (goal - T[:3, 3])
-        actions[:, 3:6] = vector_from_rotation(T[:3, :3]) + share * turn
-        return ActionChunk(stamp, dt, actions, DIMS, ActionConvention(
-            ActionSpace.EE_POSE, ActionFrame.BASE, Rotation.AXIS_ANGLE))
-
-    def _joint_chunk(self, aim: str, steps: int, dt: int, stamp: int) -> ActionChunk:
-        joints = self.profile.joints
-        reach = {'near': 0.1, 'far': 10.0}.get(aim, 1.0)
-        goal = self.q + self.rng.normal(size=len(self.q)) * reach
-        if aim == 'fold':
-            goal = self.rng.choice([joints.lower, joints.upper])
-        delta = self.rng.random() < 0.5
-        actions = np.empty((steps, len(self.q) + 1))
-        actions[:, -1] = self.rng.random()
-        share = np.linspace(0.0, 1.0, steps)[:, None]
-        actions[:, :-1] = (goal - self.q) / steps if delta else self.q + share * (goal - self.q)
-        space = ActionSpace.JOINT_DELTA if delta else ActionSpace.JOINT_POSITION
-        return ActionChunk(stamp, dt, actions, (*joints.names, GRIPPER_DIM),
-                           ActionConvention(space))
-
     def bad_chunk(self) -> bool:
         """A chunk that is wrong in itself, or a good one at a wrong time."""
-        kind = str(self.rng.choice([
-            'nan', 'inf', 'huge', 'wrong size', 'wrong names', 'no steps', 'no time', 'tiny dt',
-            'huge dt', 'stale', 'future', 'jump', 'scale', 'rpy', 'long']))
+        kind = str(self.rng.choice(WRONG))
         self._note(f'bad chunk: {kind}')
-        now, rng = self.now, self.rng
-        actions = rng.normal(size=(8, 7)) * 0.02
-        stamp, dt, dims, convention = now - 50 * MS, 100 * MS, DIMS, ActionConvention()
-        if kind in ('nan', 'inf'):
-            actions[rng.integers(8), rng.integers(7)] = np.nan if kind == 'nan' else -np.inf
-        elif kind == 'huge':
-            actions *= 10.0 ** rng.integers(2, 308)
-        elif kind == 'wrong size':
-            actions = rng.normal(size=[(8, 5), (8,), (2, 8, 7), (7, 8)][rng.integers(4)])
-        elif kind == 'wrong names':
-            dims = tuple(rng.permutation(DIMS))
-        elif kind == 'no steps':
-            actions = np.zeros((0, 7))
-        elif kind in ('no time', 'tiny dt', 'huge dt'):
-            dt = {'no time': int(rng.integers(-5, 1)), 'tiny dt': int(rng.integers(1, 1000)),
-                  'huge dt': 10 ** int(rng.integers(11, 18))}[kind]
-        elif kind == 'stale':
-            stamp = now - int(rng.integers(1, 10**5)) * MS
-        elif kind == 'future':
-            stamp = now + int(rng.integers(1, 10**5)) * MS
-        elif kind == 'jump':
-            actions[rng.integers(8), :6] += rng.normal(size=6) * 2.0
-        elif kind == 'scale':
-            convention = ActionConvention(translation_scale=1e3, rotation_scale=-1e3)
-        elif kind == 'rpy':
-            convention = ActionConvention(rotation=Rotation.RPY, frame=ActionFrame.TOOL)
-            actions[:, 3:6] = rng.normal(size=(8, 3)) * 4.0
-        else:
-            actions = rng.normal(size=(500, 7)) * 0.01
-        return self._add(ActionChunk(stamp, dt, actions, dims, convention))
+        return self._add(bad_chunk(kind, self.now, self.rng))
 
     def old_chunk(self) -> bool:
         """A chunk once more, or after one that was computed later."""
         self._note('old chunk')
         return bool(self._old) and self._add(self._old[self.rng.integers(len(self._old))])
+
+    def message(self) -> bool:
+        """A chunk's message that is wrong."""
+        kind = str(self.rng.choice(messages.KINDS))
+        self._note(f'message: {kind}')
+        return self._add(messages.wrong_message(kind, self.now, self.profile, self.rng))
 
     def _add(self, chunk: ActionChunk) -> bool:
         return self.pipeline.add_chunk(chunk, self.now) not in ('accepted', 'replaced')

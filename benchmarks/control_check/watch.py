@@ -98,8 +98,8 @@ class Watch:
         if found and not (np.abs(v_before) > REST).any():
             # From the measured joints it may begin, at rest, where that is no lie: after a command
             # at rest, or when nothing was sent meanwhile. Somebody may have moved the arm. A moving
-            # arm is not at rest where it is measured. (An encoder has noise: the joint state that it
-            # begins from may be the one before this one.)
+            # arm is not at rest where it is measured. (An encoder has noise: the joint state that
+            # it begins from may be the one before this one.)
             return self._step(tick, q, velocity, measured, v_before, dt, NOISE) and found
         return found
 

@@ -47,8 +47,8 @@ class JointGate:
     The wanted velocity is scaled by one factor for all joints, so that the direction is kept, and
     then approached by one factor of the velocity change. What goes out always leaves a way to stop:
     braking all joints in proportion, from the next tick on, ends within the position limits and
-    clear of everything, and the tool is slow enough on the way. Only motion *toward* a bound is slowed; a joint that is outside already
-    may come back.
+    clear of everything, and the tool is slow enough on the way. Only motion *toward* a bound is
+    slowed; a joint that is outside already may come back.
 
     Parameters
     ----------

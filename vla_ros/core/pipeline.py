@@ -283,8 +283,8 @@ class Pipeline:
         if armed:
             self._forget_chunks(now_ns)
             # While it still brakes, it goes on from there: it is not at rest where it is measured.
-            if self._measured is not None and self._joints_fresh(now_ns) and self.at_rest:
-                self._rest_at(self._measured)
+            if self.at_rest:
+                self._commanded.forget()
         return armed, why
 
     def rest_at_measured(self) -> None:
@@ -338,11 +338,11 @@ class Pipeline:
         if measured is None:
             return self._tick(now_ns)
         if self._commanded.q is None:
+            if not self._joints_fresh(now_ns):
+                return self._tick(now_ns)  # where the arm is now is not known: nothing is sent
             self._rest_at(measured)
         self._catch_up(measured, now_ns)
-        nothing, anew = self._commanded.lost(measured, dt)
-        if nothing:
-            self._commanded.halt()  # an arm that is told nothing stops
+        nothing, anew = self._commanded.lost(measured, self._joints_fresh(now_ns), dt)
         if anew:
             self._hold.reset()
             self._was_commanded.clear()
@@ -452,7 +452,8 @@ class Pipeline:
         if self._measured is None:
             return 'joint_states: none received yet'
         if not self._joints_fresh(now_ns):
-            return f'joint_states: older than {self.config.joint_state_timeout:g} s'
+            age = 'older than' if now_ns > self._measured_ns else 'ahead by more than'
+            return f'joint_states: {age} {self.config.joint_state_timeout:g} s'
         if self.arm_problem:
             return f'driver: {self.arm_problem}'
         if self._frozen.frozen_for_ns > 0:
@@ -478,7 +479,8 @@ class Pipeline:
         return f'start: the first target is away from the measured arm, {found[0]}' if found else ''
 
     def _joints_fresh(self, now_ns: int) -> bool:
-        return (now_ns - self._measured_ns) * 1e-9 <= self.config.joint_state_timeout
+        # A stamp that lies ahead would be fresh until its time comes, whatever happens to the arm.
+        return abs(now_ns - self._measured_ns) * 1e-9 <= self.config.joint_state_timeout
 
     def _human_goal(self, human: ArmDecision, measured: Array, now_ns: int, dt: float,
                     permitted: bool) -> tuple[Array, tuple[str, ...]]:

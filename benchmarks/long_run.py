@@ -40,6 +40,7 @@ from vla_ros import __version__
 from vla_ros.assembly import build_pipeline
 from vla_ros.core.fusion import Target
 from vla_ros.core.pipeline import Pipeline, Tick
+from vla_ros.core.safety import LimiterCounts, limiter
 from vla_ros.ik import load_ik
 from vla_ros.policy import load_policy
 from vla_ros.robots import RobotProfile, load_profile, robot_names
@@ -49,7 +50,7 @@ from vla_ros.sim.world import SimWorld
 TASKS = ('pick up the insulator', 'hang the insulator on the hook')
 TIMEOUT = 60.0  # simulated s for a task
 CALM_AFTER = 2 * S
-REFUSING = ('refused', 'nothing', 'ik', 'position', 'workspace', 'keep-out', 'braking')
+REFUSING = ('refused', 'nothing sent', 'ik', 'position limit', 'workspace', 'keep-out', 'braking')
 AWAY = 5e-3  # m
 
 
@@ -58,7 +59,7 @@ class Judge:
 
     def __init__(self, profile: RobotProfile, pipeline: Pipeline) -> None:
         self.watch = Watch(profile)
-        self.acted: Counter[str] = Counter()
+        self.acted = LimiterCounts()
         self.calm = self.refused = 0
         self.needless: Counter[str] = Counter()
         self.quiet_since_ns = 0
@@ -77,21 +78,21 @@ class Judge:
         measured = self._pipeline.measured
         assert measured is not None
         self.watch.check(tick, measured)
-        words = [a.split(' ', 1)[0].rstrip(':') for a in tick.acted]
-        self.acted.update(words)
-        self.refused += 'refused' in words or 'nothing' in words
+        names = [limiter(text) for text in tick.acted]
+        self.acted.add(tick.acted)
+        self.refused += 'refused' in names or 'nothing sent' in names
         if tick.stamp_ns < self.quiet_since_ns + CALM_AFTER:
             return
         self.calm += 1
-        why = self._refusal(tick, words)
+        why = self._refusal(tick, names)
         if why and self._reachable():
             self.needless[why] += 1
 
-    def _refusal(self, tick: Tick, words: list[str]) -> str:
+    def _refusal(self, tick: Tick, names: list[str]) -> str:
         """Return in which way the arm is kept from its target; empty when it is not."""
         if tick.mode.value != 'AUTONOMOUS':
             return f'{tick.mode.value}: {tick.reason}'
-        if refusing := [a for a, word in zip(tick.acted, words) if word in REFUSING]:
+        if refusing := [text for text, name in zip(tick.acted, names) if name in REFUSING]:
             return refusing[0]
         assert tick.q is not None and tick.velocity is not None
         target = self._target

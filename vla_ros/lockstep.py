@@ -14,6 +14,7 @@ import numpy as np
 
 from vla_ros.core.kinematics import Kinematics
 from vla_ros.core.pipeline import Pipeline, Tick
+from vla_ros.core.safety import LimiterCounts
 from vla_ros.core.types import ActionChunk, Observation
 from vla_ros.policy import Policy
 from vla_ros.sim.tasks import TaskMonitor, TaskState
@@ -35,7 +36,7 @@ class Outcome:
     detail : str
         What the task's monitor said last.
     acted : Counter[str]
-        How often each limiter acted, by its first word.
+        In how many ticks each limiter acted.
 
     """
 
@@ -85,11 +86,11 @@ class Lockstep:
         """Do one task from where the world is; ``timeout`` in simulated seconds."""
         monitor = TaskMonitor(task)
         started = self.world.time_ns
-        acted: Counter[str] = Counter()
+        acted = LimiterCounts()
         state: TaskState | None = None
         while (elapsed := (self.world.time_ns - started) * 1e-9) < timeout:
             tick = self.tick(task)
-            acted.update(a.split(' ', 1)[0].rstrip(':') for a in tick.acted)
+            acted.add(tick.acted)
             state = monitor.update(self.world.time_ns, self.world.frames(),
                                    self.world.gripper_width)
             if state.success:

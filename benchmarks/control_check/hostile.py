@@ -20,6 +20,7 @@ from control_check.chunks import AIMS, MS, WRONG, bad_chunk, joint_chunk, tool_c
 from control_check.watch import Watch
 from vla_ros.assembly import build_pipeline
 from vla_ros.core.errors import ConfigError, InputError
+from vla_ros.core.safety import LimiterCounts
 from vla_ros.core.types import ActionChunk
 from vla_ros.robots import load_profile
 from vla_ros.ros.pipeline_config import guards, pipeline_config
@@ -50,7 +51,7 @@ class Fuzz:
         self.inputs: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()  # inputs, by kind
         self.raised: list[str] = []
-        self.acted: Counter[str] = Counter()
+        self.acted = LimiterCounts()
         self._kind = ''  # of the input that is being thrown
         self._old: list[ActionChunk] = []
         self._hand: tuple[int, Callable[[], object]] = 0, lambda: None  # ticks, what it does
@@ -106,7 +107,7 @@ class Fuzz:
             self.now += PERIOD
             return
         self.watch.check(tick, self.q if measured is None else measured)
-        self.acted.update(a.split(' ', 1)[0].rstrip(':') for a in tick.acted)
+        self.acted.add(tick.acted)
         if tick.q is not None and not self.frozen:
             self.q = self.q + 0.5 * (tick.q - self.q)
             if tick.gripper is not None:

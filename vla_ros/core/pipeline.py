@@ -267,9 +267,11 @@ class Pipeline:
         self.ladder.handle(Event.STOP, reason)
 
     def start(self, now_ns: int) -> None:
-        """Leave STOPPED; what was predicted while stopped is dropped."""
+        """Leave STOPPED, from where the arm is measured; what was predicted before is dropped."""
         if self.ladder.level is Level.STOPPED:
             self._forget_chunks(now_ns)
+            if self.at_rest:
+                self._commanded.forget()
             self.ladder.handle(Event.START, 'started')
 
     def arm(self, now_ns: int, problem: str = '') -> tuple[bool, str]:

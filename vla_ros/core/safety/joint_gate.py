@@ -18,6 +18,7 @@ from vla_ros.core.safety.tool_speed import ToolSpeed
 Array = NDArray[np.float64]
 
 _ROUNDING = 1e-9  # of a quotient, or rad
+_CUT = 1e-6  # rad/s; less is rounding and not worth a word
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,10 +126,13 @@ class JointGate:
         # Nothing above lets a joint through its limit unless it was thrown there (a longer tick
         # than the last one, a limit that is already passed). This is the last word in any case.
         low, high = self._velocity_bounds(commanded, dt)
-        next_velocity = np.clip(next_velocity,
-                                np.maximum(low, velocity - reach),
-                                np.minimum(high, velocity + reach))
-        return Gated(commanded + next_velocity * dt, next_velocity, tuple(acted), bool(refused))
+        last = np.clip(next_velocity, np.maximum(low, velocity - reach),
+                       np.minimum(high, velocity + reach))
+        cut = np.abs(last - next_velocity)
+        worst = int(cut.argmax())
+        if cut[worst] > _CUT:
+            acted.append(f'position limit {self.limits.names[worst]}')
+        return Gated(commanded + last * dt, last, tuple(acted), bool(refused))
 
     def _refusal(self, goal: Array, commanded: Array) -> str:
         if not _finite(goal, self.limits.n):

@@ -192,8 +192,8 @@ def look_ahead():
 
 WALK = {'look-ahead': look_ahead, 'speed': speed, 'rotation speed': rotation_speed,
         'twist is not finite': not_finite, 'pose is not finite': not_finite,
-        'workspace': lambda: pushed(at([0.88, 0, 0]), ms=600), 'keep-out': keep_out, 'lead': lead, 'ik': ik,
-        'refused': refused, 'velocity': velocity, 'tool speed': tool_speed,
+        'workspace': lambda: pushed(at([0.88, 0, 0]), ms=600), 'keep-out': keep_out,
+        'lead': lead, 'ik': ik, 'refused': refused, 'velocity': velocity, 'tool speed': tool_speed,
         'tool rotation speed': tool_rotation_speed, 'position limit': position_limit,
         'clearance': clearance, 'singularity': singularity, 'acceleration': acceleration,
         'braking': braking, 'nothing sent': nothing_sent, 'gripper': gripper}

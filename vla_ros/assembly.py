@@ -9,7 +9,7 @@ from vla_ros.core.limits import GripperRange, JointLimits, TaskSpaceLimits
 from vla_ros.core.lookahead import Lookahead, LookaheadConfig
 from vla_ros.core.pipeline import Pipeline
 from vla_ros.core.pipeline_config import PipelineConfig
-from vla_ros.core.safety import JointGate, SingularityGuard
+from vla_ros.core.safety import Clearances, JointGate, SingularityGuard, ToolBounds, ToolSpeed
 from vla_ros.core.safety.estop import Interlock
 from vla_ros.ik import load_ik
 from vla_ros.ik.arm_model import ArmModel
@@ -72,17 +72,21 @@ def build_pipeline(profile: RobotProfile, config: PipelineConfig, ik_backend: st
 
     """
     guards = guards or Guards()
-    joints = joint_limits(profile)
-    clearance = None
+    joints, task_space = joint_limits(profile), task_space_limits(profile)
+    links = None
     if guards.clearance:
-        clearance = PinocchioClearance(profile, profile.clearance, profile.task_space.keep_out,
-                                       load_collision_config(profile.collision))
+        links = PinocchioClearance(profile, profile.clearance, profile.task_space.keep_out,
+                                   load_collision_config(profile.collision))
     kinematics = kinematics or load_ik(ik_backend, profile)
-    singularity = SingularityGuard(ArmModel(profile).jacobian, profile.singularity)
-    gate = JointGate(joints, config.max_joint_step, clearance, profile.clearance.approach_speed,
-                     singularity)
-    lookahead = (Lookahead(kinematics, joints, guards.lookahead, profile.singularity, clearance)
+    arm = ArmModel(profile)
+    tool = ToolBounds(arm.forward, arm.jacobian, task_space)
+    gate = JointGate(joints, config.max_joint_step, Clearances([links, tool] if links else [tool]),
+                     profile.clearance.approach_speed,
+                     SingularityGuard(arm.jacobian, profile.singularity),
+                     ToolSpeed(arm.jacobian, task_space))
+    # A goal beyond the workspace is brought back into it: no trouble ahead.
+    lookahead = (Lookahead(kinematics, joints, guards.lookahead, profile.singularity, links)
                  if guards.lookahead is not None else None)
-    return Pipeline(kinematics, joints, task_space_limits(profile),
+    return Pipeline(kinematics, joints, task_space,
                     GripperRange(profile.gripper.closed, profile.gripper.open), config, gate,
                     guards.interlock, lookahead)

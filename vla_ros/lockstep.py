@@ -14,6 +14,7 @@ import numpy as np
 
 from vla_ros.core.kinematics import Kinematics
 from vla_ros.core.pipeline import Pipeline, Tick
+from vla_ros.core.safety import LimiterCounts
 from vla_ros.core.types import ActionChunk, Observation
 from vla_ros.policy import Policy
 from vla_ros.sim.tasks import TaskMonitor, TaskState
@@ -35,7 +36,7 @@ class Outcome:
     detail : str
         What the task's monitor said last.
     acted : Counter[str]
-        How often each limiter acted, by its first word.
+        In how many ticks each limiter acted.
 
     """
 
@@ -85,11 +86,11 @@ class Lockstep:
         """Do one task from where the world is; ``timeout`` in simulated seconds."""
         monitor = TaskMonitor(task)
         started = self.world.time_ns
-        acted: Counter[str] = Counter()
+        acted = LimiterCounts()
         state: TaskState | None = None
         while (elapsed := (self.world.time_ns - started) * 1e-9) < timeout:
             tick = self.tick(task)
-            acted.update(a.split(' ', 1)[0].rstrip(':') for a in tick.acted)
+            acted.add(tick.acted)
             state = monitor.update(self.world.time_ns, self.world.frames(),
                                    self.world.gripper_width)
             if state.success:
@@ -99,12 +100,9 @@ class Lockstep:
     def tick(self, task: str) -> Tick:
         """Run one control tick and let the world follow it."""
         now = self.world.time_ns
-        self.pipeline.add_joint_state(now, self.world.joint_position, self.world.gripper_width)
-        if now >= self._next_inference_ns:
-            self._next_inference_ns = now + self._inference_ns
-            self._pending.append((now + self._latency_ns, self.policy.infer(self.observe(task))))
-        while self._pending and self._pending[0][0] <= now:
-            self.pipeline.add_chunk(self._pending.pop(0)[1], now)
+        self.report(now)
+        self.ask(task, now)
+        self.deliver(now)
         tick = self.pipeline.step(now)
         self.pipeline.look_ahead()
         if self.on_tick is not None:
@@ -114,6 +112,21 @@ class Lockstep:
             self.world.command(tick.q, gripper)
         self.world.step(self._steps)
         return tick
+
+    def report(self, now_ns: int) -> None:
+        """Tell the pipeline where the arm is measured."""
+        self.pipeline.add_joint_state(now_ns, self.world.joint_position, self.world.gripper_width)
+
+    def ask(self, task: str, now_ns: int) -> None:
+        """Have the policy infer when it is time to; its answer is on its way then."""
+        if now_ns >= self._next_inference_ns:
+            self._next_inference_ns = now_ns + self._inference_ns
+            self._pending.append((now_ns + self._latency_ns, self.policy.infer(self.observe(task))))
+
+    def deliver(self, now_ns: int) -> None:
+        """Give the pipeline the answers that have arrived by now."""
+        while self._pending and self._pending[0][0] <= now_ns:
+            self.pipeline.add_chunk(self._pending.pop(0)[1], now_ns)
 
     def observe(self, task: str) -> Observation:
         """Return what the policy would see now."""

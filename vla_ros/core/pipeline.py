@@ -267,9 +267,11 @@ class Pipeline:
         self.ladder.handle(Event.STOP, reason)
 
     def start(self, now_ns: int) -> None:
-        """Leave STOPPED; what was predicted while stopped is dropped."""
+        """Leave STOPPED, from where the arm is measured; what was predicted before is dropped."""
         if self.ladder.level is Level.STOPPED:
             self._forget_chunks(now_ns)
+            if self.at_rest:
+                self._commanded.forget()
             self.ladder.handle(Event.START, 'started')
 
     def arm(self, now_ns: int, problem: str = '') -> tuple[bool, str]:
@@ -282,8 +284,9 @@ class Pipeline:
         armed, why = self.interlock.arm(problem)
         if armed:
             self._forget_chunks(now_ns)
-            if self._measured is not None and self._joints_fresh(now_ns):
-                self._rest_at(self._measured)
+            # While it still brakes, it goes on from there: it is not at rest where it is measured.
+            if self.at_rest:
+                self._commanded.forget()
         return armed, why
 
     def rest_at_measured(self) -> None:
@@ -295,6 +298,11 @@ class Pipeline:
         """Tell that the arm has stopped by itself: old targets are void, somebody must arm."""
         self._forget_chunks(now_ns)
         self.interlock.fault(reason)
+
+    @property
+    def measured(self) -> Array | None:
+        """The newest joint state (n,) [rad]; None when none is known."""
+        return self._measured
 
     @property
     def at_rest(self) -> bool:
@@ -332,9 +340,11 @@ class Pipeline:
         if measured is None:
             return self._tick(now_ns)
         if self._commanded.q is None:
+            if not self._joints_fresh(now_ns):
+                return self._tick(now_ns)  # where the arm is now is not known: nothing is sent
             self._rest_at(measured)
         self._catch_up(measured, now_ns)
-        nothing, anew = self._commanded.lost(measured, dt)
+        nothing, anew = self._commanded.lost(measured, self._joints_fresh(now_ns), dt)
         if anew:
             self._hold.reset()
             self._was_commanded.clear()
@@ -358,6 +368,8 @@ class Pipeline:
         else:
             target = None
             goal, acted = self._human_goal(human, measured, now_ns, dt, permitted)
+            if verdict.permission is Permission.SILENT:
+                goal = commanded.q  # brake, and nothing else
             if verdict.permission is Permission.SILENT and self.at_rest:
                 self._rest_at(measured)  # a hand, or its own pendant, may move the arm
                 return self._tick(now_ns)
@@ -442,7 +454,8 @@ class Pipeline:
         if self._measured is None:
             return 'joint_states: none received yet'
         if not self._joints_fresh(now_ns):
-            return f'joint_states: older than {self.config.joint_state_timeout:g} s'
+            age = 'older than' if now_ns > self._measured_ns else 'ahead by more than'
+            return f'joint_states: {age} {self.config.joint_state_timeout:g} s'
         if self.arm_problem:
             return f'driver: {self.arm_problem}'
         if self._frozen.frozen_for_ns > 0:
@@ -468,7 +481,8 @@ class Pipeline:
         return f'start: the first target is away from the measured arm, {found[0]}' if found else ''
 
     def _joints_fresh(self, now_ns: int) -> bool:
-        return (now_ns - self._measured_ns) * 1e-9 <= self.config.joint_state_timeout
+        # A stamp that lies ahead would be fresh until its time comes, whatever happens to the arm.
+        return abs(now_ns - self._measured_ns) * 1e-9 <= self.config.joint_state_timeout
 
     def _human_goal(self, human: ArmDecision, measured: Array, now_ns: int, dt: float,
                     permitted: bool) -> tuple[Array, tuple[str, ...]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections import Counter
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -23,6 +22,7 @@ from vla_ros.core.degradation import Level as Rung
 from vla_ros.core.errors import ConfigError, InputError
 from vla_ros.core.override_gripper import GripperOverrideMode
 from vla_ros.core.pipeline import Tick
+from vla_ros.core.safety import LimiterCounts
 from vla_ros.ik import choose_ik
 from vla_ros.robots import load_profile
 from vla_ros.robots.adapters import load_driver
@@ -72,7 +72,7 @@ class ControlNode(Node):
                               ik.reason or ik.backend, backend=ik.backend)
         self._outbox = Outbox(self)
         self._description: PolicyDescription | None = None
-        self._acted: Counter[str] = Counter()
+        self._acted = LimiterCounts()
         self._tick: Tick | None = None
         self._announced: tuple[Mode, Rung, str] | None = None
         self._loop = ControlLoop(
@@ -153,7 +153,7 @@ class ControlNode(Node):
         self._override.update(self._pipeline.overrides.status, tick.stamp_ns)
         self._tick = tick
         self._provenance.add(tick)
-        self._acted.update(a.split(' ', 1)[0].rstrip(':') for a in tick.acted)
+        self._acted.add(tick.acted)
         if self._shutting_down:
             self._still = self._still + 1 if self._pipeline.at_rest else 0
             if self._still >= _STILL_TICKS:

@@ -13,10 +13,12 @@ from vla_ros.core.limits import JointLimits
 from vla_ros.core.safety.braking import braked, largest_factor, stop_point, stop_time
 from vla_ros.core.safety.clearance import Clearance, Proximity, approach_factor, stays_clear
 from vla_ros.core.safety.singularity import SingularityGuard
+from vla_ros.core.safety.tool_speed import ToolSpeed
 
 Array = NDArray[np.float64]
 
 _ROUNDING = 1e-9  # of a quotient, or rad
+_CUT = 1e-6  # rad/s; less is rounding and not worth a word
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,13 +43,13 @@ class Gated:
 
 
 class JointGate:
-    """Bounds every command in position, velocity, acceleration and clearance.
+    """Bounds every command in position, velocity, acceleration, clearance and speed of the tool.
 
     The wanted velocity is scaled by one factor for all joints, so that the direction is kept, and
     then approached by one factor of the velocity change. What goes out always leaves a way to stop:
     braking all joints in proportion, from the next tick on, ends within the position limits and
-    clear of everything. Only motion *toward* a bound is slowed; a joint that is outside already
-    may come back.
+    clear of everything, and the tool is slow enough on the way. Only motion *toward* a bound is
+    slowed; a joint that is outside already may come back.
 
     Parameters
     ----------
@@ -62,12 +64,15 @@ class JointGate:
         Fastest approach of two bodies where slowing begins [m/s].
     singularity : SingularityGuard | None
         Slows motion toward singularities; None: nothing does.
+    tool_speed : ToolSpeed | None
+        Bounds the speed of the tool; None: it is not looked at.
 
     """
 
     def __init__(
         self, limits: JointLimits, max_step: float = 0.3, clearance: Clearance | None = None,
         approach_speed: float = 0.25, singularity: SingularityGuard | None = None,
+        tool_speed: ToolSpeed | None = None,
     ) -> None:
         if not 0.0 < max_step < np.inf:
             raise ConfigError(f'max_joint_step must be positive, found {max_step}')
@@ -78,6 +83,7 @@ class JointGate:
         self.clearance = clearance
         self.approach_speed = approach_speed
         self.singularity = singularity
+        self.tool_speed = tool_speed
         self._lower = limits.lower + limits.margin
         self._upper = limits.upper - limits.margin
 
@@ -120,10 +126,13 @@ class JointGate:
         # Nothing above lets a joint through its limit unless it was thrown there (a longer tick
         # than the last one, a limit that is already passed). This is the last word in any case.
         low, high = self._velocity_bounds(commanded, dt)
-        next_velocity = np.clip(next_velocity,
-                                np.maximum(low, velocity - reach),
-                                np.minimum(high, velocity + reach))
-        return Gated(commanded + next_velocity * dt, next_velocity, tuple(acted), bool(refused))
+        last = np.clip(next_velocity, np.maximum(low, velocity - reach),
+                       np.minimum(high, velocity + reach))
+        cut = np.abs(last - next_velocity)
+        worst = int(cut.argmax())
+        if cut[worst] > _CUT:
+            acted.append(f'position limit {self.limits.names[worst]}')
+        return Gated(commanded + last * dt, last, tuple(acted), bool(refused))
 
     def _refusal(self, goal: Array, commanded: Array) -> str:
         if not _finite(goal, self.limits.n):
@@ -148,6 +157,8 @@ class JointGate:
             acted.append(f'velocity {limits.names[worst]}')
             wanted = wanted / slowest
         factors: list[tuple[float, str]] = []
+        if self.tool_speed is not None:
+            factors.append(self.tool_speed.factor(q, wanted, dt))
         time = stop_time(wanted, limits.acceleration)
         by_position = largest_factor(np.abs(wanted), self._gap(wanted, q), time, dt)
         worst = int(by_position.argmin())
@@ -179,8 +190,12 @@ class JointGate:
         beyond = np.abs(q_stop - q) - self._gap(velocity, q)
         if not (beyond <= _ROUNDING).all():
             return False
-        return (self.clearance is None or not velocity.any()
-                or stays_clear(self.clearance, near, q_stop))
+        if not velocity.any():
+            return True
+        if self.tool_speed is not None and not self.tool_speed.keeps(
+                q, velocity, stop_time(velocity, self.limits.acceleration), dt):
+            return False
+        return self.clearance is None or stays_clear(self.clearance, near, q_stop)
 
     def _gap(self, velocity: Array, q: Array) -> Array:
         """Return how far each joint may still go in the direction of its velocity (n,) [rad]."""

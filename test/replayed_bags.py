@@ -153,11 +153,12 @@ def scene(step: int, camera: int, size: int = 224) -> np.ndarray:
     """Return a picture with colours and shapes that differ by step and camera."""
     y, x = np.mgrid[0:size, 0:size]
     turn = 0.35 * step + 2.0 * camera
-    waves = (np.sin(x / (9 + 5 * camera) + turn), np.cos(y / 13 - turn), np.sin((x + y) / 21 + turn))
+    waves = (np.sin(x / (9 + 5 * camera) + turn), np.cos(y / 13 - turn),
+             np.sin((x + y) / 21 + turn))
     gains = (120, 60, 25) if camera == 0 else (40, 110, 70)
     base = (150, 80, 50) if camera == 0 else (60, 120, 90)
-    return np.stack([np.clip(b + g * w, 0, 255) for b, g, w in zip(base, gains, waves, strict=True)],
-                    axis=-1).astype(np.uint8)
+    channels = [np.clip(b + g * w, 0, 255) for b, g, w in zip(base, gains, waves, strict=True)]
+    return np.stack(channels, axis=-1).astype(np.uint8)
 
 
 def write_answers(path: Path, policy: Any, steps: int = 20, period_ns: int = 100_000_000,

@@ -161,10 +161,9 @@ class BagObservations:
         before: int | None = None
         begun = False
         for record, now_ns in self._records():
-            if now_ns == 0:
-                continue
-            due = now_ns if due is None else due
-            while due < now_ns:
+            if due is None and now_ns > 0:
+                due = now_ns
+            while due is not None and due < now_ns:
                 seen = self._ask(due, None, before)
                 if seen is not None and (begun or not seen.problem):
                     begun = True

@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = 'vla_ros'
 
 PARTS = {'policy', 'ik', 'robots', 'sim', 'replay'}
-LEAVES = {'resources', 'section', 'image_codec'}
-ASSEMBLIES = {'assembly', 'lockstep', 'bringup'}
+LEAVES = {'resources', 'section', 'image_codec', 'page', 'progress'}
+ASSEMBLIES = {'assembly', 'lockstep', 'bringup', 'policy_replay'}
 
 # Each top-level module or folder, and the others it may import.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -26,11 +26,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     'ros': {'core'} | LEAVES | PARTS | ASSEMBLIES | {'demo'},
     'demo': {'core'} | LEAVES | PARTS | ASSEMBLIES,
     'cli': {'core', 'demo', 'ros'} | LEAVES | PARTS | ASSEMBLIES,
+    'pytest_plugin': {'cli', 'core'} | PARTS,
     'launch': {'core'} | ASSEMBLIES,
 }
 
 # What the layers below may not even load: ROS has to be optional for the command line's --help.
-ONLY_LAZILY = {('cli', 'ros'), ('cli', 'demo')}
+ONLY_LAZILY = {('cli', 'ros'), ('cli', 'demo'),
+               *(('pytest_plugin', layer) for layer in ('cli', 'core', *PARTS))}
 
 # Libraries that belong to some layers only. A name ends with * where it stands for a family.
 ONLY_IN: dict[str, set[str]] = {

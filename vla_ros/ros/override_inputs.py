@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from geometry_msgs.msg import TwistStamped
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
@@ -23,6 +22,7 @@ from vla_ros.core.override_arm import ArmOverride
 from vla_ros.core.override_gripper import GripperOverride, GripperOverrideMode
 from vla_ros.core.override_sources import SERVICES
 from vla_ros.robots import RobotProfile
+from vla_ros.ros import qos
 from vla_ros.ros.joint_states import JointStateReader
 from vla_ros.ros.stamps import to_ns
 
@@ -31,14 +31,6 @@ ARM_WORDS = ('takeover', 'hold', 'release', 'alive')
 
 GRIPPER_WORDS = ('close', 'open', 'release')
 """What may be said on ``override/<source>/gripper``, beside a width."""
-
-_WORDS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=10,
-                    reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE)
-# Only the newest counts, and one that is sent again late would move the arm late. It also takes
-# what reliable publishers send.
-_STREAM = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1,
-                     reliability=ReliabilityPolicy.BEST_EFFORT,
-                     durability=DurabilityPolicy.VOLATILE)
 
 Action = Callable[[int], object]
 
@@ -56,14 +48,14 @@ def parse_gripper(text: str, topic: str, default: GripperOverrideMode,
     words = text[:80].split()
     modes = [mode.value for mode in GripperOverrideMode]
     if not 1 <= len(words) <= 2:
-        raise InputError(f'{topic}: expected {", ".join(GRIPPER_WORDS)} or a width [m], and then '
+        raise InputError(f'{topic}: expected {", ".join(GRIPPERqos.WORDS)} or a width [m], and then '
                          f'perhaps a mode ({", ".join(modes)}), found {text[:40]!r}')
     target: float | str = words[0]
     if target not in GRIPPER_WORDS:
         try:
             target = float(target)
         except ValueError:
-            raise InputError(f'{topic}: expected {", ".join(GRIPPER_WORDS)} or a width [m], found '
+            raise InputError(f'{topic}: expected {", ".join(GRIPPERqos.WORDS)} or a width [m], found '
                              f'{words[0][:40]!r}') from None
     if len(words) == 1:
         return target, default
@@ -116,11 +108,11 @@ class OverrideInputs:
         # The streams first: of what waits to be read, a motion then comes before the word that
         # ends it, and does not take the arm again.
         for source in sources:
-            self._listen(TwistStamped, source, 'twist', self._on_twist, _STREAM)
-            self._listen(JointState, source, 'joints', self._joints_reader(), _STREAM)
+            self._listen(TwistStamped, source, 'twist', self._on_twist, qos.STREAM)
+            self._listen(JointState, source, 'joints', self._joints_reader(), qos.STREAM)
         for source in sources:
-            self._listen(String, source, 'gripper', self._on_gripper, _WORDS)
-            self._listen(String, source, 'arm', self._on_arm, _WORDS)
+            self._listen(String, source, 'gripper', self._on_gripper, qos.WORDS)
+            self._listen(String, source, 'arm', self._on_arm, qos.WORDS)
         gripper, arm, latched = overrides.gripper, overrides.arm, GripperOverrideMode.LATCHED
         self._serve('gripper_close', 'the gripper closes until ~/gripper_release', gripper,
                     lambda now: gripper.command(now, SERVICES, 'close', latched))
@@ -180,7 +172,7 @@ class OverrideInputs:
             'alive': self._overrides.alive}
         assert tuple(actions) == ARM_WORDS
         if word not in actions:
-            raise InputError(f'{topic}: expected {", ".join(ARM_WORDS)}, found {word[:40]!r}')
+            raise InputError(f'{topic}: expected {", ".join(ARMqos.WORDS)}, found {word[:40]!r}')
         return lambda now_ns: actions[word](now_ns, source)
 
     def _on_twist(self, msg: TwistStamped, source: str, topic: str) -> Callable[[int], str]:

@@ -48,14 +48,14 @@ def parse_gripper(text: str, topic: str, default: GripperOverrideMode,
     words = text[:80].split()
     modes = [mode.value for mode in GripperOverrideMode]
     if not 1 <= len(words) <= 2:
-        raise InputError(f'{topic}: expected {", ".join(GRIPPERqos.WORDS)} or a width [m], and then '
+        raise InputError(f'{topic}: expected {", ".join(GRIPPER_WORDS)} or a width [m], and then '
                          f'perhaps a mode ({", ".join(modes)}), found {text[:40]!r}')
     target: float | str = words[0]
     if target not in GRIPPER_WORDS:
         try:
             target = float(target)
         except ValueError:
-            raise InputError(f'{topic}: expected {", ".join(GRIPPERqos.WORDS)} or a width [m], found '
+            raise InputError(f'{topic}: expected {", ".join(GRIPPER_WORDS)} or a width [m], found '
                              f'{words[0][:40]!r}') from None
     if len(words) == 1:
         return target, default
@@ -172,7 +172,7 @@ class OverrideInputs:
             'alive': self._overrides.alive}
         assert tuple(actions) == ARM_WORDS
         if word not in actions:
-            raise InputError(f'{topic}: expected {", ".join(ARMqos.WORDS)}, found {word[:40]!r}')
+            raise InputError(f'{topic}: expected {", ".join(ARM_WORDS)}, found {word[:40]!r}')
         return lambda now_ns: actions[word](now_ns, source)
 
     def _on_twist(self, msg: TwistStamped, source: str, topic: str) -> Callable[[int], str]:

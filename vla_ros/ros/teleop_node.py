@@ -58,7 +58,8 @@ class TeleopNode(Node):
         self.create_subscription(DiagnosticStatus, 'override', self._on_override, qos.LATCHED)
         self._diagnostics.add_source(self._report)
         # On the steady clock: a human's hand does not wait for simulated time.
-        self.create_timer(1.0 / p.rate_hz, self._step, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(1.0 / p.rate_hz, self._step, clock=steady)
         if p.input != 'keyboard':  # there the lines say it
             self.get_logger().info(f'{p.input}: overrides as {self._source}')
 

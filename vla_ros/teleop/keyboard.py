@@ -61,10 +61,11 @@ def load_keys(name: str) -> KeyMapping:
     actions: dict[str, Action] = {}
     motion: dict[str, tuple[int, float]] = {}
     quits = set()
-    for key in entries.keys():
+    keys = entries.keys()
+    for key in keys:
         what = entries.text(key)
-        if key not in NAMES and not (len(key) == 1 and key.isascii() and key.islower()
-                                     or len(key) == 1 and key.isascii() and not key.isalpha()):
+        if key not in NAMES and not ((len(key) == 1 and key.isascii() and key.islower())
+                                     or (len(key) == 1 and key.isascii() and not key.isalpha())):
             raise unknown_choice(f'key in {top.path}: keys:', key,
                                  [*NAMES, 'a small letter, digit or sign in quotes'])
         if what in directions:

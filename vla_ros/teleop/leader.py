@@ -65,7 +65,8 @@ def load_leader(name: str, joints: Sequence[str], gripper: str) -> LeaderMapping
     top = Section.open(find('leader', name, leader_names()))
     top.text('description')
     section = top.section('joints')
-    for key in section.keys():
+    named = section.keys()
+    for key in named:
         if key not in joints:
             raise unknown_choice(f'joint in {top.path}: joints', key, joints)
     lines = {joint: _line(section, joint, 'sign') for joint in joints}

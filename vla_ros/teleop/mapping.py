@@ -113,7 +113,8 @@ def load_mapping(name: str) -> PadMapping:
 
     """
     top = Section.open(find('pad', name, mapping_names()))
-    for key in top.keys():
+    keys = top.keys()
+    for key in keys:
         if key not in _KEYS:
             raise unknown_choice(f'key in {top.path}:', key, _KEYS)
     deadman = top.mapping('deadman')
@@ -131,10 +132,11 @@ def _motion(top: Section) -> dict[str, Motion]:
     if not top.mapping('motion'):
         return {}
     section = top.section('motion')
-    for name in section.keys():
+    names = section.keys()
+    for name in names:
         if name not in DIRECTIONS:
             raise unknown_choice(f'direction in {section.path}: motion', name, DIRECTIONS)
-    return {name: _stick_or_pair(section, name) for name in section.keys()}
+    return {name: _stick_or_pair(section, name) for name in names}
 
 
 def _actions(top: Section) -> dict[Action, Press]:
@@ -142,31 +144,34 @@ def _actions(top: Section) -> dict[Action, Press]:
         return {}
     section = top.section('actions')
     known = [action.value for action in Action]
-    for name in section.keys():
+    names = section.keys()
+    for name in names:
         if name not in known:
             raise unknown_choice(f'action in {section.path}: actions', name, known)
-    return {Action(name): _press(section, name) for name in section.keys()}
+    return {Action(name): _press(section, name) for name in names}
 
 
 def _stick_or_pair(parent: Section, key: str) -> Motion:
     section = parent.section(key)
-    if 'axis' in section.keys():
+    keys = section.keys()
+    if 'axis' in keys:
         index = section.whole_number('axis', least=0)
-        inverted = section.flag('invert') if 'invert' in section.keys() else False
+        inverted = section.flag('invert') if 'invert' in keys else False
         section.close()
         return Stick(index, -1.0 if inverted else 1.0)
-    if set(section.keys()) != {'plus', 'minus'}:
+    if set(keys) != {'plus', 'minus'}:
         raise parent.error(key, 'axis (and invert), or plus and minus', parent.mapping(key))
     return Pair(_press(section, 'plus'), _press(section, 'minus'))
 
 
 def _press(parent: Section, key: str) -> Press:
     section = parent.section(key)
-    if 'button' in section.keys():
+    keys = section.keys()
+    if 'button' in keys:
         button = Button(section.whole_number('button', least=0))
         section.close()
         return button
-    if 'axis' not in section.keys():
+    if 'axis' not in keys:
         raise parent.error(key, 'button, or axis with rest and pressed', parent.mapping(key))
     trigger = Trigger(section.whole_number('axis', least=0), section.number('rest'),
                       section.number('pressed'))

@@ -57,14 +57,13 @@ def status_lines(view: View, keyboard: Keyboard) -> list[str]:
         state = 'NO CONTROL NODE: nothing here moves anything'
     else:
         state = f'{view.mode or "mode not known yet"}' + (f': {view.reason}' if view.reason else '')
-        if view.safety and view.safety not in ('ARMED', 'armed'):
+        if view.safety and view.safety != 'ARMED':
             state += f'  [{view.safety}]'
-    width = '-' if view.width is None else f'{view.width * 1e3:.0f} mm'
-    arm = view.arm or "the policy's"
-    gripper = view.gripper or "the policy's"
+    width = '-' if view.width is None else f'{abs(round(view.width * 1e3))} mm'
+    arm, gripper = view.arm or 'not overridden', view.gripper or 'not overridden'
     return [
         state,
-        f'arm {arm}  |  gripper {gripper}, {width} open',
+        f'arm: {arm}  |  gripper: {gripper}, {width} open',
         f'you: {_doing(hand, keyboard)}  |  {"tool" if hand.in_tool_frame else "base"} frame, '
         f'speed {hand.speed:.0%} of {hand.config.linear:g} m/s',
         f'> {view.said}' if view.said else '>',
@@ -90,7 +89,9 @@ def _doing(hand: Hand, keyboard: Keyboard) -> str:
         return f'the key {keyboard.unknown!r} does nothing'
     if keyboard.moving:
         return f'moving {keyboard.moving}'
-    return 'have asked for the arm' if hand.asked else 'watching'
+    if hand.asked:
+        return f'still; {_key(keyboard.mapping, "release")} gives the arm back'
+    return 'watching'
 
 
 def _key(mapping: KeyMapping, what: str) -> str:

@@ -135,7 +135,7 @@ class Leader:
         missing = [line.source for line in lines if line.source not in place]
         if missing:
             raise InputError(f'{self._topic}: missing joints of the leader: {", ".join(missing)} '
-                             f'(received: {", ".join(names)})')
+                             f'(received: {", ".join(names) or "none"})')
         numbers = np.asarray(position, dtype=np.float64)
         q = np.array([line.scale * numbers[place[line.source]] + line.offset for line in lines])
         speed = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import select
 import shutil
@@ -71,7 +72,8 @@ class Terminal:
         if not self._closed.acquire(blocking=False):
             return
         atexit.unregister(self.close)
-        termios.tcsetattr(self._stdin, termios.TCSADRAIN, self._before)
+        with contextlib.suppress(termios.error):  # it is gone: there is nothing to put back
+            termios.tcsetattr(self._stdin, termios.TCSADRAIN, self._before)
         self._write(PASTE_OFF + _SHOW_CURSOR + '\n' * (len(self._lines) + 1))
 
     def read(self, timeout_s: float) -> bytes | None:

@@ -114,8 +114,10 @@ class LeaderInput:
         node.create_subscription(JointState, LEADER_TOPIC, self._on_joints,
                                  qos_profile_sensor_data)
         node.create_subscription(Bool, 'leader/follow', self._on_follow, qos.WORDS)
-        for name, action, text in (('takeover', Action.TAKEOVER, 'the arm follows the leader'),
-                                   ('release', Action.RELEASE, 'the policy has the arm')):
+        for name, action, text in (
+                ('takeover', Action.TAKEOVER, 'the arm follows the leader'),
+                ('release', Action.RELEASE, 'the policy has the arm'),
+                ('gripper_release', Action.GRIPPER_RELEASE, 'the policy has the gripper')):
             node.create_service(Trigger, f'~/{name}', self._server(action, text))
 
     def step(self, now_ns: int) -> None:
@@ -144,7 +146,7 @@ class LeaderInput:
 
     def _server(self, action: Action, text: str) -> Callable[[Any, Any], Any]:
         def serve(_request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-            there = self._leader.connected or action is Action.RELEASE
+            there = self._leader.connected or action is not Action.TAKEOVER
             if there:
                 self._do(self._leader.press(action))
             response.success = there

@@ -60,7 +60,7 @@ class TeleopOutputs:
         """Publish, call and tell."""
         for command in commands:
             if isinstance(command, Say):
-                self._words[command.channel].publish(String(data=command.text))
+                self._say(command)
             elif isinstance(command, Move):
                 self._twist.publish(self._twist_message(command))
             elif isinstance(command, Follow):
@@ -69,6 +69,13 @@ class TeleopOutputs:
                 self._call(command.service)
             elif isinstance(command, Tell):
                 self._tell(command.text, False)
+
+    def _say(self, command: Say) -> None:
+        publisher = self._words[command.channel]
+        publisher.publish(String(data=command.text))
+        if command.text != 'alive' and not publisher.get_subscription_count():
+            self._tell(f'{command.text}: nobody listens to {publisher.topic_name} (is the control '
+                       'node running, and is this source among its override_sources?)', True)
 
     def step(self) -> None:
         """Ask again for an emergency stop that nobody has answered."""

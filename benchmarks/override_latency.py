@@ -247,7 +247,7 @@ def measure(n: int) -> dict[str, Samples]:
         arm.wait('control_node', lambda c: True)
         operator.say('arm', 'takeover')
         for i in range(10):  # all are connected now, and everything has been done once
-            for kind, once in KINDS.items():
+            for once in KINDS.values():
                 with suppress(TimeoutError):
                     once(arm, operator, Samples(), i)
         for i in range(n):

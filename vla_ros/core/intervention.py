@@ -7,7 +7,7 @@ The text is what the two channels of :mod:`vla_ros.core.override` call themselve
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -128,7 +128,23 @@ class Tally:
 
     def lines(self) -> list[str]:
         """Return the totals in words, the longest first; empty when nobody intervened."""
-        return lines(self.totals)
+        return lines(dict(self.totals))  # a copy: another thread may add meanwhile
+
+
+def totals_of(changes: Iterable[tuple[int, str]], end_ns: int) -> dict[tuple[Kind, str], Total]:
+    """Return the totals of what was overridden from a moment on, (time [ns], text), until the end.
+
+    Raises
+    ------
+    InputError
+        When a text is none.
+
+    """
+    tally = Tally(longest_ns=2**63)
+    for time_ns, text in changes:
+        tally.add(time_ns, text)
+    tally.add(end_ns, '')
+    return tally.totals
 
 
 def lines(totals: Mapping[tuple[Kind, str], Total]) -> list[str]:

@@ -159,5 +159,4 @@ class Keyboard:
                 direction[place] = sign
             else:
                 del self._moving[place]
-        wanted = bool(direction.any()) or (self.hand.asked and self.hand.direction is not None)
-        return self.hand.move(direction if wanted else None)
+        return self.hand.move(direction if direction.any() else None)

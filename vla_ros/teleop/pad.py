@@ -112,7 +112,7 @@ class Pad:
         direction = self._direction()
         self._rested |= not direction.any()
         if self.mapping.deadman is None:
-            held = self._rested and (bool(direction.any()) or self.hand.asked)
+            held = self._rested and bool(direction.any())
         return commands + self.hand.move(direction if held else None)
 
     def _direction(self) -> np.ndarray:

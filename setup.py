@@ -80,6 +80,7 @@ setup(
             'control_node = vla_ros.ros.control_node:main',
             'policy_node = vla_ros.ros.policy_node:main',
             'sim_node = vla_ros.ros.sim_node:main',
+            'teleop_node = vla_ros.ros.teleop_node:main',
         ],
         # Named as the module, so that -p does not load it twice.
         'pytest11': ['vla_ros.pytest_plugin = vla_ros.pytest_plugin'],

@@ -94,6 +94,22 @@ def test_a_configuration_goes_to_the_policy_by_its_name_or_with_its_whole_path(
     assert 'policy_config' not in _by_name()['policy_node'].parameters
 
 
+@pytest.mark.parametrize('teleop', ['joystick', 'spacemouse', 'leader'])
+def test_a_humans_input_is_started_with_its_mapping_and_is_not_required(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, teleop: str) -> None:
+    assert 'teleop_node' not in _by_name()
+    spec = _by_name(teleop=teleop, robot='ur5e')['teleop_node']
+    assert spec.parameters == {'robot': 'ur5e', 'driver': 'sim', 'use_sim_time': True,
+                               'input': teleop}
+    assert not spec.required
+    assert 'given back' in spec.without
+    (tmp_path / 'mine.yaml').write_text('{}')
+    monkeypatch.chdir(tmp_path)
+    for given, passed in (('ps5', 'ps5'), ('mine.yaml', str(tmp_path / 'mine.yaml'))):
+        spec = _by_name(teleop=teleop, teleop_mapping=given)['teleop_node']
+        assert spec.parameters[f'{teleop}_mapping'] == passed
+
+
 def test_the_arm_is_stopped_first_and_its_driver_last() -> None:
     specs = _by_name()
     order = sorted(specs.values(), key=lambda spec: spec.stop_order)
@@ -107,6 +123,12 @@ def test_all_but_the_policy_are_required() -> None:
 
 @pytest.mark.parametrize(('given', 'parts'), [
     ({'robot': 'pipr'}, ["unknown robot 'pipr'", "Did you mean 'piper'?", 'ur5e']),
+    ({'teleop': 'joystik'}, ["unknown teleop 'joystik'", "Did you mean 'joystick'?", 'leader']),
+    ({'teleop': 'keyboard', 'robot': 'ur5e'}, [
+        'terminal of its own',
+        'ros2 run vla_ros teleop_node --ros-args -p input:=keyboard -p robot:=ur5e']),
+    ({'teleop_mapping': 'ps5'}, ['teleop_mapping', 'spacemouse']),
+    ({'teleop': 'joystick', 'teleop_mapping': '/no/such.yaml'}, ['/no/such.yaml']),
     ({'policy': 'scriptd'}, ["unknown policy 'scriptd'", "Did you mean 'scripted'?"]),
     ({'robbot': 'piper'}, ["unknown argument 'robbot'", "Did you mean 'robot'?", 'wrist_topic']),
     ({'sim': 'maybe'}, ["sim: expected true or false, found 'maybe'"]),

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = 'vla_ros'
 
-PARTS = {'policy', 'ik', 'robots', 'sim', 'replay'}
+PARTS = {'policy', 'ik', 'robots', 'sim', 'replay', 'teleop'}
 LEAVES = {'resources', 'section', 'image_codec', 'page', 'progress'}
 ASSEMBLIES = {'assembly', 'lockstep', 'bringup', 'policy_replay'}
 

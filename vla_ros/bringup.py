@@ -48,7 +48,13 @@ ARGUMENTS: tuple[Argument, ...] = (
     Argument('dry_run', 'false', 'true computes and publishes everything but sends no command'),
     Argument('third_person_topic', '', 'image topic of the third-person camera; empty: default'),
     Argument('wrist_topic', '', 'image topic of the wrist camera; empty: default'),
+    Argument('teleop', 'none', 'what a human overrides with: none, joystick, spacemouse or leader; '
+                               'the keyboard needs a terminal of its own'),
+    Argument('teleop_mapping', '', 'what its controls do: a name in config/teleop or a YAML file; '
+                                   'empty: default'),
 )
+
+TELEOPS = ('joystick', 'leader', 'none', 'spacemouse')
 
 MODEL_ARGUMENTS = ('model_path', 'policy_config', 'unnorm_key', 'quantization', 'device')
 """Arguments for learned policies; one that does not know them refuses them."""
@@ -71,6 +77,8 @@ class ProcessSpec:
         arm holds.
     stop_order : int
         Lower is stopped first: the control node brakes the arm while everything it needs lives.
+    without : str
+        What happens when a process that is not required ends.
 
     """
 
@@ -79,6 +87,7 @@ class ProcessSpec:
     params_file: Path | None = None
     required: bool = True
     stop_order: int = 1
+    without: str = ''
 
     @property
     def module(self) -> str:
@@ -106,6 +115,8 @@ class Bringup:
     dry_run: bool
     third_person_topic: str
     wrist_topic: str
+    teleop: str
+    teleop_mapping: str
 
     @classmethod
     def from_arguments(cls, given: Mapping[str, str]) -> Bringup:
@@ -145,7 +156,9 @@ class Bringup:
             driver=values['driver'] or ('sim' if sim else ''),
             auto_arm=_boolean('auto_arm', values['auto_arm'], auto=sim),
             dry_run=_boolean('dry_run', values['dry_run']),
-            third_person_topic=values['third_person_topic'], wrist_topic=values['wrist_topic'])
+            third_person_topic=values['third_person_topic'], wrist_topic=values['wrist_topic'],
+            teleop=_teleop(values['teleop'], values['robot'], values['driver']),
+            teleop_mapping=_teleop_mapping(values['teleop'], values['teleop_mapping']))
 
     def processes(self) -> list[ProcessSpec]:
         """Return the processes to start, in that order."""
@@ -159,8 +172,15 @@ class Bringup:
                 policy[name] = getattr(self, name)
         specs = [
             ProcessSpec('control_node', control, self.params_file, stop_order=0),
-            ProcessSpec('policy_node', policy, self.params_file, required=False),
+            ProcessSpec('policy_node', policy, self.params_file, required=False,
+                        without='the arm holds'),
         ]
+        if self.teleop != 'none':
+            teleop = {**common, 'input': self.teleop}
+            if self.teleop_mapping:
+                teleop[f'{self.teleop}_mapping'] = self.teleop_mapping
+            specs.append(ProcessSpec('teleop_node', teleop, self.params_file, required=False,
+                                     without='what it held is given back'))
         if self.sim:
             # The simulation makes the time; it cannot follow it.
             specs.insert(0, ProcessSpec('sim_node', {'robot': self.robot, 'use_sim_time': False},
@@ -175,6 +195,33 @@ def _policy_config(policy: str, given: str) -> str:
         return given
     if not path.is_file():
         raise ConfigError(f'policy_config: no such file: {path}')
+    return str(path.absolute())
+
+
+def _teleop(given: str, robot: str, driver: str) -> str:
+    if given == 'keyboard':
+        options = ''.join(f' -p {name}:={value}' for name, value in (
+            ('robot', robot), ('driver', driver or 'sim')) if value)
+        raise ConfigError('teleop: a keyboard needs a terminal of its own, which launch and '
+                          'vla-ros up do not give. Run beside it: ros2 run vla_ros teleop_node '
+                          f'--ros-args -p input:=keyboard{options} (or: vla-ros teleop keyboard)')
+    if given not in TELEOPS:
+        raise unknown_choice('teleop', given, TELEOPS)
+    return given
+
+
+def _teleop_mapping(teleop: str, given: str) -> str:
+    """Return a name as it is, and a path in full: nodes need not have our working directory."""
+    if not given:
+        return ''
+    if teleop == 'none':
+        raise ConfigError(f'teleop_mapping: there is no teleop to map. '
+                          f'Choices of teleop: {", ".join(TELEOPS)}')
+    if not is_path(given):
+        return given
+    path = Path(given).expanduser()
+    if not path.is_file():
+        raise ConfigError(f'teleop_mapping: no such file: {path}')
     return str(path.absolute())
 
 

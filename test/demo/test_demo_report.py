@@ -118,6 +118,19 @@ def test_interventions_are_counted_timed_and_on_the_page_and_in_the_plot():
     assert (0x3F, 0x6F, 0xB5) in {colour for _, colour in image.getcolors(1 << 24)}
 
 
+def test_interventions_add_up_by_what_was_done_and_who_did_it():
+    recording = made_up_recording()
+    assert report(recording)['intervention_totals'] == []
+    for ms, what in ((1500, 'takeover: panel waiting'), (1700, 'takeover: panel twist'),
+                     (2000, ''), (2100, 'takeover: panel waiting'),
+                     (2200, 'takeover: panel waiting; gripper override: topic latched')):
+        recording.add_override(ms * 1_000_000, what)
+    totals = {(t['what'], t['source']): (t['count'], pytest.approx(t['duration_s']))
+              for t in report(recording)['intervention_totals']}
+    assert totals == {('takeover', 'panel'): (2, 0.5 + 3.99 - 2.1),
+                      ('gripper override', 'topic'): (1, 3.99 - 2.2)}
+
+
 def test_without_a_video_the_page_has_no_player():
     assert '<video' not in render(report(), None, None)
 

@@ -6,10 +6,12 @@ whether something happens.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -46,12 +48,19 @@ def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = TIMEO
     return value
 
 
+def _take_terminal() -> None:
+    """Make stdin the controlling terminal of this process; between fork and exec."""
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 class Process:
     """One process of the package, its output in a file."""
 
     def __init__(self, name: str, command: Sequence[str], folder: Path) -> None:
         self.name = name
         self.env: dict[str, str] = {}  # beside what it inherits
+        self.terminal: int | None = None  # its stdin, stdout and stderr, instead of a file
         self.command = list(command)
         self._file = folder / f'{name}.log'
         self._popen: subprocess.Popen[bytes] | None = None
@@ -72,8 +81,12 @@ class Process:
     def start(self) -> Process:
         path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get('PYTHONPATH')]))
         with self._file.open('ab') as out:
+            inherit = self.terminal is not None
             self._popen = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                self.command, stdin=self.terminal if inherit else subprocess.DEVNULL,
+                stdout=self.terminal if inherit else out, stderr=subprocess.STDOUT,
+                # Ctrl-C goes to whom a terminal controls: a session of its own, led by this one.
+                preexec_fn=_take_terminal if inherit else None,
                 env={**os.environ, 'PYTHONUNBUFFERED': '1', 'PYTHONPATH': path, **self.env},
                 cwd=_ROOT)
         return self

@@ -6,6 +6,8 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vla_ros.core.errors import InputError
+from vla_ros.core.intervention import totals_of
 from vla_ros.demo.recording import Recording, Stream
 from vla_ros.demo.sequence import TaskResult
 from vla_ros.demo.verdict import Verdict
@@ -50,6 +52,7 @@ def build_report(verdict: Verdict, results: Sequence[TaskResult], recording: Rec
         'interventions': [{'time_s': (start - recording.start_ns) * 1e-9, 'what': what,
                            'duration_s': (end - start) * 1e-9}
                           for start, end, what in recording.interventions()],
+        'intervention_totals': _intervention_totals(recording),
         'warnings': {name: {'level': status.level, 'message': status.message}
                      for name, status in recording.worst.items()},
         **more,
@@ -76,6 +79,16 @@ def _modes(recording: Recording) -> list[dict[str, Any]]:
     return [{'time_s': (change.time_ns - recording.start_ns) * 1e-9, 'mode': change.mode,
              'reason': change.reason, 'duration_s': max(end - change.time_ns, 0) * 1e-9}
             for change, end in zip(recording.modes, ends)]
+
+
+def _intervention_totals(recording: Recording) -> list[dict[str, Any]]:
+    """Return how often and how long each human did each thing; nothing where that is not clear."""
+    try:
+        totals = totals_of(recording.overrides, recording.end_ns())
+    except InputError:
+        return []
+    return [{'what': kind.value, 'source': source, 'count': total.count,
+             'duration_s': total.duration_ns * 1e-9} for (kind, source), total in totals.items()]
 
 
 def _values(recording: Recording, name: str) -> dict[str, str]:

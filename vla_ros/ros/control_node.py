@@ -20,6 +20,7 @@ from vla_ros.assembly import build_pipeline
 from vla_ros.core.arbiter import Mode
 from vla_ros.core.degradation import Level as Rung
 from vla_ros.core.errors import ConfigError, InputError
+from vla_ros.core.intervention import Tally
 from vla_ros.core.override_gripper import GripperOverrideMode
 from vla_ros.core.pipeline import Tick
 from vla_ros.core.policy_description import PolicyDescription
@@ -79,6 +80,7 @@ class ControlNode(Node):
         self._outbox = Outbox(self)
         self._description: PolicyDescription | None = None
         self._acted = LimiterCounts()
+        self._interventions = Tally()
         self._tick: Tick | None = None
         self._announced: tuple[Mode, Rung, str] | None = None
         self._loop = ControlLoop(
@@ -121,10 +123,16 @@ class ControlNode(Node):
         self._loop.stop()
         self._outbox.empty()
         self._provenance.flush()
+        self.get_logger().info(f'interventions: {self._intervened()}')
 
     def _brake_for_good(self, now_ns: int) -> None:
         self._pipeline.stop('shutting down')
         self._shutting_down = True
+
+    def _intervened(self) -> str:
+        tally = self._interventions
+        return (f'{"; ".join(tally.lines()) or "none"} '
+                f'({tally.human_ticks} of {tally.ticks} ticks)')
 
     def _tell_answers(self) -> None:
         for answer in self._loop.answers:
@@ -163,6 +171,7 @@ class ControlNode(Node):
         self._tick = tick
         self._provenance.add(tick)
         self._acted.add(tick.acted)
+        self._interventions.add(tick.stamp_ns, tick.intervention)
         if self._shutting_down:
             self._still = self._still + 1 if self._pipeline.at_rest else 0
             if self._still >= _STILL_TICKS:
@@ -291,6 +300,7 @@ class ControlNode(Node):
             safety=tick.safety.value,
             limiters=dict(self._acted) or 'none',
             chunks=dict(self._pipeline.chunks.counts) or 'none')
+        self._diagnostics.set('interventions', Level.OK, self._intervened())
         missed, values = self._loop.report()
         self._diagnostics.set(
             'loop', Level.WARN if missed else Level.OK,

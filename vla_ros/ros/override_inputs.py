@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from geometry_msgs.msg import TwistStamped
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
@@ -23,6 +22,7 @@ from vla_ros.core.override_arm import ArmOverride
 from vla_ros.core.override_gripper import GripperOverride, GripperOverrideMode
 from vla_ros.core.override_sources import SERVICES
 from vla_ros.robots import RobotProfile
+from vla_ros.ros import qos
 from vla_ros.ros.joint_states import JointStateReader
 from vla_ros.ros.stamps import to_ns
 
@@ -31,14 +31,6 @@ ARM_WORDS = ('takeover', 'hold', 'release', 'alive')
 
 GRIPPER_WORDS = ('close', 'open', 'release')
 """What may be said on ``override/<source>/gripper``, beside a width."""
-
-_WORDS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=10,
-                    reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE)
-# Only the newest counts, and one that is sent again late would move the arm late. It also takes
-# what reliable publishers send.
-_STREAM = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1,
-                     reliability=ReliabilityPolicy.BEST_EFFORT,
-                     durability=DurabilityPolicy.VOLATILE)
 
 Action = Callable[[int], object]
 
@@ -116,11 +108,11 @@ class OverrideInputs:
         # The streams first: of what waits to be read, a motion then comes before the word that
         # ends it, and does not take the arm again.
         for source in sources:
-            self._listen(TwistStamped, source, 'twist', self._on_twist, _STREAM)
-            self._listen(JointState, source, 'joints', self._joints_reader(), _STREAM)
+            self._listen(TwistStamped, source, 'twist', self._on_twist, qos.STREAM)
+            self._listen(JointState, source, 'joints', self._joints_reader(), qos.STREAM)
         for source in sources:
-            self._listen(String, source, 'gripper', self._on_gripper, _WORDS)
-            self._listen(String, source, 'arm', self._on_arm, _WORDS)
+            self._listen(String, source, 'gripper', self._on_gripper, qos.WORDS)
+            self._listen(String, source, 'arm', self._on_arm, qos.WORDS)
         gripper, arm, latched = overrides.gripper, overrides.arm, GripperOverrideMode.LATCHED
         self._serve('gripper_close', 'the gripper closes until ~/gripper_release', gripper,
                     lambda now: gripper.command(now, SERVICES, 'close', latched))
@@ -148,7 +140,25 @@ class OverrideInputs:
                 return
             self._post(lambda now_ns: self._act(topic, action, now_ns))
 
-        self._node.create_subscription(kind, topic, receive, profile)
+        self._node.create_subscription(kind, topic, receive, profile,
+                                       event_callbacks=self._events(topic, profile))
+
+    def _events(self, topic: str, profile: Any) -> qos.SubscriptionEventCallbacks:
+        """Return what to listen for beside the messages: only what can happen.
+
+        rclpy adds two events to every subscription, and the executor goes through all of them for
+        every message of the node: with two dozen topics, half of its time. A best-effort
+        subscription fits every publisher.
+        """
+        if profile is qos.STREAM:
+            return qos.SubscriptionEventCallbacks(use_default_callbacks=False)
+
+        def incompatible(_event: Any) -> None:
+            self._tell_problem(topic, f'{topic}: a publisher there is best effort and is not '
+                                      'heard; it must be reliable')
+
+        return qos.SubscriptionEventCallbacks(incompatible_qos=incompatible,
+                                              use_default_callbacks=False)
 
     def _act(self, topic: str, action: Callable[[int], str], now_ns: int) -> None:
         """Do it, in the loop's thread."""

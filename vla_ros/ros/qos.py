@@ -25,6 +25,9 @@ __all__ = [
     'JOINTS',
     'LATCHED',
     'OBJECTS',
+    'SAFETY',
+    'STREAM',
+    'WORDS',
     'PublisherEventCallbacks',
     'SubscriptionEventCallbacks',
     'policy_profile',
@@ -52,6 +55,13 @@ SAFETY = _profile(10)
 
 CHUNK = _profile(10)
 """Action chunks."""
+
+STREAM = _profile(1, reliable=False)
+"""A human's motion: only the newest counts, and one sent again late would move the arm late. As a
+subscriber it also takes what reliable publishers send."""
+
+WORDS = _profile(10)
+"""What a human says to the control node: none may be lost."""
 
 LATCHED = _profile(1, latched=True)
 """What a late subscriber must still learn: instruction, mode."""

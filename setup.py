@@ -13,7 +13,7 @@ PACKAGE = 'vla_ros'
 SHARE = Path('share', PACKAGE)
 
 # Folders whose files are read at run time, and which of their files.
-SHARED = {'config': '*.yaml', 'launch': '*.launch.py', 'urdf': '*.urdf'}
+SHARED = {'config': '*.yaml', 'launch': '*.launch.py', 'urdf': '*.urdf', 'web': 'panel.*'}
 
 
 def read_version():
@@ -78,6 +78,7 @@ setup(
         'console_scripts': [
             'vla-ros = vla_ros.cli.main:main',
             'control_node = vla_ros.ros.control_node:main',
+            'operator_node = vla_ros.ros.operator_node:main',
             'policy_node = vla_ros.ros.policy_node:main',
             'sim_node = vla_ros.ros.sim_node:main',
         ],

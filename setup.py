@@ -47,6 +47,8 @@ EXTRAS_REQUIRE = {
     'vision': ['opencv-python-headless'],
     'sim': ['mujoco>=3.2'],
     'demo': ['av', 'matplotlib', 'pillow'],
+    # The operator's web page; JPEG comes from `vision`.
+    'panel': ['fastapi', 'uvicorn', 'websockets'],
     'bags': ['rosbags>=0.11'],
     # Episodes of public data sets, and LeRobot data sets of one's own recordings.
     'datasets': ['rosbags>=0.11', 'av', 'pyarrow'],
@@ -55,7 +57,7 @@ EXTRAS_REQUIRE = {
     # must not bring PyTorch to a machine that tests the rest.
     'policy': ['torch>=2.6', 'transformers>=5', 'accelerate', 'safetensors', 'tokenizers',
                'bitsandbytes', 'peft', 'simplejpeg', 'pillow'],
-    'test': ['pytest>=7', 'hypothesis', 'setuptools'],
+    'test': ['pytest>=7', 'hypothesis', 'setuptools', 'selenium'],
     'lint': ['ruff', 'mypy', 'types-PyYAML'],
 }
 

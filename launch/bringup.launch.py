@@ -38,7 +38,7 @@ def _on_exit(spec: ProcessSpec, event: ProcessExited, context: LaunchContext):
     if context.is_shutdown:
         return []
     if not spec.required:
-        return [LogInfo(msg=f'{spec.name} ended: the arm holds')]
+        return [LogInfo(msg=f'{spec.name} ended: {spec.without}')]
     return [LogInfo(msg=f'{spec.name} ended: stopping the rest'),
             EmitEvent(event=Shutdown(reason=f'{spec.name} ended'))]
 

@@ -45,7 +45,6 @@ ONLY_IN: dict[str, set[str]] = {
     'pyarrow': {'replay'},
     'av': {'demo', 'replay'},
     'fastapi': {'panel'},
-    'starlette': {'panel'},
     'uvicorn': {'panel'},
     'launch': {'launch'},
     'launch_ros': {'launch'},

@@ -48,6 +48,7 @@ ARGUMENTS: tuple[Argument, ...] = (
     Argument('dry_run', 'false', 'true computes and publishes everything but sends no command'),
     Argument('third_person_topic', '', 'image topic of the third-person camera; empty: default'),
     Argument('wrist_topic', '', 'image topic of the wrist camera; empty: default'),
+    Argument('panel', 'false', 'true serves the operator panel, a web page, on this machine'),
 )
 
 MODEL_ARGUMENTS = ('model_path', 'policy_config', 'unnorm_key', 'quantization', 'device')
@@ -69,6 +70,8 @@ class ProcessSpec:
     required : bool
         Whether everything is stopped when this process ends. The policy is not: without it the
         arm holds.
+    without : str
+        What happens when a process that is not required ends, in words.
     stop_order : int
         Lower is stopped first: the control node brakes the arm while everything it needs lives.
 
@@ -78,6 +81,7 @@ class ProcessSpec:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     params_file: Path | None = None
     required: bool = True
+    without: str = 'the arm holds'
     stop_order: int = 1
 
     @property
@@ -106,6 +110,7 @@ class Bringup:
     dry_run: bool
     third_person_topic: str
     wrist_topic: str
+    panel: bool
 
     @classmethod
     def from_arguments(cls, given: Mapping[str, str]) -> Bringup:
@@ -145,7 +150,14 @@ class Bringup:
             driver=values['driver'] or ('sim' if sim else ''),
             auto_arm=_boolean('auto_arm', values['auto_arm'], auto=sim),
             dry_run=_boolean('dry_run', values['dry_run']),
-            third_person_topic=values['third_person_topic'], wrist_topic=values['wrist_topic'])
+            third_person_topic=values['third_person_topic'], wrist_topic=values['wrist_topic'],
+            panel=_boolean('panel', values['panel']))
+
+    def _operator(self) -> dict[str, Any]:
+        # Without the simulated time, which may stand still when a person wants to see something.
+        given = {name: getattr(self, name)
+                 for name in ('driver', 'third_person_topic', 'wrist_topic') if getattr(self, name)}
+        return {'robot': self.robot, 'use_sim_time': False, **given}
 
     def processes(self) -> list[ProcessSpec]:
         """Return the processes to start, in that order."""
@@ -161,6 +173,9 @@ class Bringup:
             ProcessSpec('control_node', control, self.params_file, stop_order=0),
             ProcessSpec('policy_node', policy, self.params_file, required=False),
         ]
+        if self.panel:
+            specs.append(ProcessSpec('operator_node', self._operator(), self.params_file,
+                                     required=False, without='what it held is given back'))
         if self.sim:
             # The simulation makes the time; it cannot follow it.
             specs.insert(0, ProcessSpec('sim_node', {'robot': self.robot, 'use_sim_time': False},

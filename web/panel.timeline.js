@@ -1,5 +1,6 @@
 // The time line: what was when in the last minutes, and how often and how long.
 
+const LABELLED = 0.08; // part of the width that a word needs
 const SHOWN_S = [60, 120, 300, 600, 1800, 3600];
 
 export class Timeline {
@@ -41,7 +42,8 @@ export class Timeline {
       if (!value || end >= shown) return;
       const piece = document.createElement('i');
       piece.dataset.kind = box.dataset.row === 'mode' ? value : 'human';
-      piece.textContent = piece.title = value.replace('_', ' ');
+      piece.title = value.replace('_', ' ');
+      if (begin - end > LABELLED * shown) piece.textContent = piece.title;
       piece.style.left = `${100 * (1 - begin / shown)}%`;
       piece.style.width = `${(100 * (begin - end)) / shown}%`;
       pieces.push(piece);

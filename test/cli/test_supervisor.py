@@ -198,7 +198,8 @@ def test_logs_go_to_files_and_a_process_can_be_started_again(
 
 def test_exits_are_told_in_words() -> None:
     assert str(Exit('sim_node', 3, True)) == 'sim_node ended with status 3'
-    assert str(Exit('policy_node', -9, False)) == 'policy_node killed by SIGKILL; the arm holds'
+    assert str(Exit('policy_node', -9, False, 'the arm holds')) == (
+        'policy_node killed by SIGKILL; the arm holds')
 
 
 @pytest.mark.parametrize('instruction', [

@@ -25,11 +25,12 @@ class Exit:
     name: str
     returncode: int
     required: bool
+    without: str = ''
 
     def __str__(self) -> str:
         how = (f'killed by {signal.Signals(-self.returncode).name}' if self.returncode < 0
                else f'ended with status {self.returncode}')
-        return f'{self.name} {how}' + ('' if self.required else '; the arm holds')
+        return f'{self.name} {how}' + ('' if self.required else f'; {self.without}')
 
 
 class Supervisor:
@@ -82,7 +83,8 @@ class Supervisor:
                  if p.poll() is not None]
         for name, _ in ended:
             del self._running[name]
-        return [Exit(name, code, self.specs[name].required) for name, code in ended]
+        return [Exit(name, code, spec.required, '' if spec.required else spec.without)
+                for name, code in ended for spec in (self.specs[name],)]
 
     def stop(self) -> None:
         """Stop the arm, then every process; kill what does not end."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fastapi import FastAPI, Request, WebSocket
-from starlette.responses import PlainTextResponse, Response
+from fastapi.responses import PlainTextResponse, Response
 
 from vla_ros.panel.hub import Hub
 from vla_ros.panel.session import Session

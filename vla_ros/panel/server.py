@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 from vla_ros.core.errors import ConfigError, DependencyError
@@ -22,12 +23,7 @@ _LOG = logging.getLogger(__name__)
 
 def check_libraries() -> None:
     """Raise DependencyError, with what to install, when the server's libraries are missing."""
-    missing = []
-    for name in ('fastapi', 'uvicorn', 'websockets'):
-        try:
-            __import__(name)
-        except ImportError:
-            missing.append(name)
+    missing = [name for name in ('fastapi', 'uvicorn', 'websockets') if find_spec(name) is None]
     if missing:
         raise DependencyError(
             f'the operator panel needs {", ".join(missing)}. Install '

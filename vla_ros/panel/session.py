@@ -9,7 +9,7 @@ import time
 from collections import deque
 from typing import Any
 
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from fastapi import WebSocket, WebSocketDisconnect
 
 from vla_ros.core.errors import InputError
 from vla_ros.panel.commands import parse

@@ -57,7 +57,8 @@ SAME = {
 }
 WITHOUT_KEY = dict.fromkeys(
     ('accelerate', 'av', 'bitsandbytes', 'mypy', 'peft', 'pyarrow', 'rosbags', 'ruff',
-     'safetensors', 'selenium', 'simplejpeg', 'tokenizers', 'torch', 'transformers', 'types-PyYAML'), PYPI_ONLY)
+     'safetensors', 'selenium', 'simplejpeg', 'tokenizers', 'torch',
+     'transformers', 'types-PyYAML'), PYPI_ONLY)
 
 # Import name -> rosdep key or requirement, where they differ.
 IMPORTED_AS = {

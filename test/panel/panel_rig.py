@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ class FakeRobot:
         self.answers: dict[str, Answer | None] = {}  # None: it never answers
         self.others = False
         self.grants = True
+        self.override: dict[str, str] = {}
 
     def words(self, kind: str) -> list[Any]:
         """Return what was said on one topic, without heartbeats."""
@@ -53,13 +55,18 @@ class FakeRobot:
 
     def gripper(self, text: str) -> None:
         self.said.append(('gripper', text))
+        self._grant(gripper_source='' if text == 'release' else 'panel')
 
     def arm(self, word: str) -> None:
         self.said.append(('arm', word))
-        if word != 'alive' and self.readings is not None and self.grants:
-            self.readings.set_override(time.monotonic(), {
-                'arm': {'release': 'POLICY', 'hold': 'HOLD'}.get(word, 'TAKEOVER'),
-                'arm_source': '' if word == 'release' else 'panel'})
+        if word != 'alive':
+            self._grant(arm={'release': 'POLICY', 'hold': 'HOLD'}.get(word, 'TAKEOVER'),
+                        arm_source='' if word == 'release' else 'panel')
+
+    def _grant(self, **changes: str) -> None:
+        if self.readings is not None and self.grants:
+            self.override.update(changes)
+            self.readings.set_override(time.monotonic(), self.override)
 
     def twist(self, velocity: tuple[float, ...], in_tool_frame: bool) -> None:
         self.said.append(('twist', velocity, in_tool_frame))
@@ -94,7 +101,7 @@ class Rig:
         self.robot = FakeRobot(self.readings)
         self.frames = CameraFrames(('front', 'wrist'), 320, 70)
         settings = PanelSettings(**{
-            'robot': 'piper', 'limits': LIMITS, 'deadman_s': 0.5, 'image_hz': 50.0,
+            'robot': 'piper', 'limits': LIMITS, 'deadman_s': 1.0, 'image_hz': 50.0,
             'max_panels': 4, 'service_timeout_s': 0.3, **changes})
         self.server = PanelServer(
             '127.0.0.1', 0, lambda: Hub(settings, Access.of_machine('127.0.0.1', token),
@@ -126,7 +133,9 @@ class Page:
     """A page without a browser."""
 
     def __init__(self, url: str, token: str = '', **options: Any) -> None:
-        self.socket = connect(url, open_timeout=TIMEOUT_S, max_size=None, **options)
+        self._stack = ExitStack()
+        self.socket = self._stack.enter_context(
+            connect(url, open_timeout=TIMEOUT_S, max_size=None, **options))
         self.seq = -1
         self.state: dict[str, Any] = {}
         self.pictures: list[bytes] = []
@@ -135,7 +144,7 @@ class Page:
         self.say(do='hello', token=token)
 
     def close(self) -> None:
-        self.socket.close()
+        self._stack.close()
 
     def raw(self, data: str | bytes) -> None:
         self.socket.send(data)
@@ -173,7 +182,14 @@ class Page:
         return self.hear(lambda m: m['type'] == 'state' and condition(m), 'a state', beat)
 
     def ask(self, **message: Any) -> dict[str, Any]:
-        """Say something just after a state; return its answer."""
-        self.next_state()
-        number = self.say(**message)
-        return self.hear(lambda m: m['type'] == 'answer' and m['id'] == number, f'answer {message}')
+        """Say something just after a state; return its answer.
+
+        What is refused as late, on a machine that is too busy, has done nothing and is said again.
+        """
+        while True:
+            self.next_state()
+            number = self.say(**message)
+            answer = self.hear(lambda m, n=number: m['type'] == 'answer' and m['id'] == n,
+                               f'answer {message}')
+            if 'too late' not in answer['text']:
+                return answer

@@ -107,6 +107,13 @@ def test_a_pressed_gripper_is_its_pressers_alone_until_it_is_let_go(two):
     assert two.robot.words('gripper') == ['close momentary', 'release', '0.03 latched']
 
 
+def test_a_press_that_the_robot_refuses_is_taken_back(two):
+    two.desk.gripper(0.0, 1, 'close', 'momentary')
+    two.later(1.2, Holding('POLICY', '', 'joystick'))
+    assert two.robot.words('gripper') == ['close momentary', 'release']
+    assert two.desk.view()['presser'] is None
+
+
 def test_an_arm_that_was_told_to_hold_goes_on_holding_when_the_panel_is_gone(two):
     two.desk.arm(0.0, 1, 'hold')
     two.later(0.2)

@@ -148,7 +148,9 @@ class Desk:
         self._follow_arm(now, robot)
         if self._presser is not None and robot.gripper_source != SOURCE and (
                 now - self._pressed_s > _TAKES_S):
-            self._presser = None  # refused, or ended by a stop
+            # Refused, or ended by a stop. As with the arm: it may yet be heard of.
+            self._presser = None
+            self._robot.gripper('release')
         if self._kept_s is not None and robot.arm_source != SOURCE and (
                 now - self._kept_s > _TAKES_S):
             self._kept_s = None

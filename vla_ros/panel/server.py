@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -77,9 +78,9 @@ class PanelServer:
 
     def stop(self) -> None:
         """Close every page's socket, which lets go of what they held, and end."""
-        if self._end is not None:
-            self._end()
-        if self._thread.is_alive():
+        if self._end is not None and self._thread.is_alive():
+            with suppress(RuntimeError):  # it ended just now
+                self._end()
             self._thread.join(_END_S)
         self._socket.close()
 

@@ -208,28 +208,16 @@ export class Controls {
     all('[data-arm=takeover]').forEach((b) => b.classList.toggle('mine', mine));
     // A button that cannot be pressed any more is not pressed.
     for (const button of [...this.held.keys()]) if (button.disabled) this.up(button);
-    this.showHint(state, alive);
     this.showStop(safety, alive);
-  }
-
-  // Why nothing can be pressed, and what would help.
-  showHint(state, alive) {
-    const hint = $('hint');
-    const { safety } = state ? state.mode : {};
-    hint.textContent = !alive || !safety ? ''
-      : safety === 'ESTOPPED' ? 'Emergency stop: reset it, then arm.'
-        : safety === 'DISARMED' ? 'Not armed: arm to let the arm move.'
-          : state.override.arm === 'STOPPED' ? 'Stopped: start before you override.' : '';
-    hint.hidden = !hint.textContent;
   }
 
   showStop(safety, alive) {
     const note = $('estop-note');
-    if (safety === 'ESTOPPED') {
+    if (this.link.waitingStop) {
+      note.textContent = 'NOT CONNECTED: use the hardware stop';
+    } else if (alive && safety === 'ESTOPPED') {
       note.textContent = 'stopped: reset, then arm';
       this.stopAt = null;
-    } else if (this.link.waitingStop) {
-      note.textContent = 'NOT CONNECTED: use the hardware stop';
     } else if (this.stopAt !== null) {
       const late = performance.now() - this.stopAt > CONFIRM_MS;
       note.textContent = late ? 'NOT CONFIRMED: use the hardware stop' : 'stop sent …';

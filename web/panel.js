@@ -31,7 +31,7 @@ const link = new Link({
   },
   down(why) {
     body.add('lost');
-    document.getElementById('lost-why').textContent = why;
+    view.lose(why);
     controls.letGo();
     if (welcome) controls.show(state, false);
   },

@@ -1,6 +1,6 @@
 // The time line: what was when in the last minutes, and how often and how long.
 
-const LABELLED = 0.08; // part of the width that a word needs
+const LABELLED = 0.14; // part of the width that a word needs
 const SHOWN_S = [60, 120, 300, 600, 1800, 3600];
 
 export class Timeline {
@@ -25,7 +25,7 @@ export class Timeline {
       this.drawRow(box, this.rows[box.dataset.row].spans, later, shown);
     }
     const axis = document.getElementById('axis');
-    axis.replaceChildren(...[1, 0.75, 0.5, 0.25, 0].map((part) => {
+    axis.replaceChildren(...(innerWidth < 600 ? [1, 0.5, 0] : [1, 0.75, 0.5, 0.25, 0]).map((part) => {
       const mark = document.createElement('span');
       mark.textContent = part ? `−${words(part * shown)}` : 'now';
       mark.style.left = `${100 * (1 - part)}%`;

@@ -2,9 +2,10 @@
 
 const $ = (id) => document.getElementById(id);
 const GLYPHS = {
-  AUTONOMOUS: '▶', INTERVENTION: '✋︎', HOLD: '❚❚', STOPPED: '■', DISARMED: '○', ESTOPPED: '✖', SILENT: '?',
+  AUTONOMOUS: '▶', INTERVENTION: '☞', HOLD: '❚❚', STOPPED: '■', DISARMED: '○', ESTOPPED: '✖', SILENT: '?',
+  LOST: '⚡',
 };
-const NAMES = { ESTOPPED: 'E-STOPPED', SILENT: 'CONTROL SILENT' };
+const NAMES = { ESTOPPED: 'E‑STOPPED', SILENT: 'CONTROL SILENT', LOST: 'CONNECTION LOST' };
 const SILENT_S = 3; // without a word of control_node, which speaks once a second
 const OLD_S = 1; // for cameras, joints and chunks
 
@@ -12,6 +13,7 @@ export class View {
   constructor() {
     this.cameras = [];
     this.welcome = null;
+    this.last = '';
   }
 
   start(welcome) {
@@ -60,16 +62,18 @@ export class View {
 
   show(state) {
     const kind = View.kind(state);
-    $('banner').dataset.mode = kind;
-    $('glyph').textContent = GLYPHS[kind] || '?';
-    $('mode').textContent = NAMES[kind] || kind;
-    $('reason').textContent = kind === 'SILENT'
-      ? 'control_node says nothing: does it run?'
-      : state.mode.reason || state.mode.policy || '';
+    this.last = NAMES[kind] || kind;
+    banner(kind, [state.mode.reason || (kind === 'AUTONOMOUS' ? state.mode.policy : ''), help(state, kind)]
+      .filter(Boolean).join('. '));
     this.owners(state, kind);
     this.streams(state);
     $('instruction').textContent = state.instruction ? `“${state.instruction}”` : 'no instruction';
     this.people(state.desk);
+  }
+
+  // What was last known may not be true any more.
+  lose(why) {
+    banner('LOST', `${why}${this.last ? `. Last known: ${this.last}` : ''}`);
   }
 
   owners(state, kind) {
@@ -79,14 +83,14 @@ export class View {
     const width = state.joints.gripper;
     const opening = typeof width === 'number' ? `${(1000 * width).toFixed(0)} mm open` : '';
     const gripper = override.gripper_source;
-    owner('gripper', gripper ? `✋︎ ${gripper}` : ownerless(override.gripper), [
+    owner('gripper', gripper ? `☞ ${gripper}` : ownerless(override.gripper), [
       gripper ? `${(override.gripper_mode || '').replace('_', ' ')}${since('gripper')}` : '', opening,
     ], gripper ? 'human' : '');
     const arm = override.arm_source;
-    owner('arm', arm ? `✋︎ ${arm}` : ownerless(override.arm),
+    owner('arm', arm ? `☞ ${arm}` : ownerless(override.arm),
       [arm ? `${(override.arm || '').toLowerCase()}${since('arm')}` : ''], arm ? 'human' : '');
     const { safety } = state.mode;
-    owner('permission', { ARMED: '✔︎ armed', DISARMED: '○ disarmed', ESTOPPED: '✖ e-stopped' }[safety] || '–',
+    owner('permission', { ARMED: '✔︎ armed', DISARMED: '○ disarmed', ESTOPPED: '✖ e‑stopped' }[safety] || '–',
       [safety === 'ARMED' ? 'the arm may move' : safety ? 'the arm may not move' : ''],
       kind === 'ESTOPPED' ? 'danger' : '');
   }
@@ -135,6 +139,21 @@ export class View {
     box.textContent = `${message.ok ? '✔︎' : '✖'} ${message.text}`;
     box.classList.toggle('bad', !message.ok);
   }
+}
+
+function banner(kind, text) {
+  $('banner').dataset.mode = kind;
+  $('glyph').textContent = GLYPHS[kind] || '?';
+  $('mode').textContent = NAMES[kind] || kind;
+  $('reason').textContent = text;
+}
+
+// What would let the arm move again.
+function help(state, kind) {
+  if (kind === 'SILENT') return 'control_node says nothing: does it run?';
+  if (kind === 'ESTOPPED') return 'Reset it, then arm';
+  if (kind === 'DISARMED') return 'Arm it to let it move';
+  return state.override.arm === 'STOPPED' ? 'Start it before you override' : '';
 }
 
 function ownerless(state) {

@@ -79,6 +79,20 @@ class Browser:
             time.sleep(0.02)
         return value
 
+    def until(self, act: Callable[[], Any], condition: Callable[[], Any], what: str) -> None:
+        """Act and wait; act again when the machine was so busy that it was refused as late."""
+        act()
+
+        def done() -> bool:
+            if condition():
+                return True
+            if 'too late' in self.text('#answer'):
+                self.driver.execute_script('document.querySelector("#answer").textContent = ""')
+                act()
+            return False
+
+        self.wait(done, what)
+
     def wait_text(self, selector: str, part: str) -> None:
         self.wait(lambda: part in self.text(selector), f'{part!r} in {selector}')
 
@@ -131,7 +145,8 @@ def _descendants(pid: int) -> list[int]:
             text = stat.read_text()
         except OSError:
             continue  # it ended
-        parents.setdefault(int(text.rpartition(')')[2].split()[1]), []).append(int(stat.parent.name))
+        parent = int(text.rpartition(')')[2].split()[1])
+        parents.setdefault(parent, []).append(int(stat.parent.name))
     found, todo = [], [pid]
     while todo:
         children = parents.get(todo.pop(), [])

@@ -124,8 +124,10 @@ class Readings:
         """Return all of it, as JSON can say it; ages instead of times."""
         with self._lock:
             alive = self._statuses.get(f'{self._control_node}: mode')
+            # The mode is shown as what it is, not as a problem.
             bad = [(name, level, message) for name, (at, level, message) in
-                   self._statuses.items() if level and now - at <= _FORGET_S]
+                   self._statuses.items() if level and now - at <= _FORGET_S
+                   and name != f'{self._control_node}: mode']
             bad.sort(key=lambda status: -status[1])
             return {
                 'mode': self._mode,

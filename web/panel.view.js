@@ -90,7 +90,7 @@ export class View {
     owner('arm', arm ? `☞ ${arm}` : ownerless(override.arm),
       [arm ? `${(override.arm || '').toLowerCase()}${since('arm')}` : ''], arm ? 'human' : '');
     const { safety } = state.mode;
-    owner('permission', { ARMED: '✔︎ armed', DISARMED: '○ disarmed', ESTOPPED: '✖ e‑stopped' }[safety] || '–',
+    owner('permission', { ARMED: '✔︎ armed', DISARMED: '○ disarmed', ESTOPPED: '✖ e‑stop' }[safety] || '–',
       [safety === 'ARMED' ? 'the arm may move' : safety ? 'the arm may not move' : ''],
       kind === 'ESTOPPED' ? 'danger' : '');
   }

@@ -9,17 +9,18 @@ ROBOT  ?= piper
 POLICY ?= scripted
 MODEL  ?=
 INTERVENE ?=
+PANEL  ?=
 OUT    ?= out/demo
 PYTEST_ARGS ?=
 
 BIN := $(abspath $(VENV))/bin
-RUNTIME := ros,ik,vision,sim,demo,bags,datasets
+RUNTIME := ros,ik,vision,sim,demo,panel,bags,datasets
 
 # What the chosen policy needs: a learned one needs PyTorch, which the others must not wait for.
 NEEDED := $(if $(filter openvla%,$(POLICY)),$(VENV)/.policy,$(VENV)/.runtime)
 
 # INTERVENE=1, or a mode of the gripper override.
-HELP := $(if $(INTERVENE),--intervene $(filter-out 1,$(INTERVENE)))
+HELP := $(if $(INTERVENE),--intervene $(filter-out 1,$(INTERVENE))) $(if $(PANEL),--panel)
 
 # A sourced ROS installation would lay its packages and libraries over those of the environment.
 unexport PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH RMW_IMPLEMENTATION
@@ -34,7 +35,7 @@ help: ## list the targets
 	@echo 'Variables: PYTHON=$(PYTHON) VENV=$(VENV) ROBOT=$(ROBOT) POLICY=$(POLICY) OUT=$(OUT)'
 	@echo '           PYTEST_ARGS="-k name" MODEL=folder (of a checkpoint; none: a learned policy'
 	@echo '           gets random weights) INTERVENE=1 (an operator closes the gripper once; try'
-	@echo '           POLICY=hover)'
+	@echo '           POLICY=hover) PANEL=1 (serves the operator panel meanwhile)'
 
 setup: $(VENV)/.runtime $(VENV)/.test $(VENV)/.lint ## make the environment for everything below
 
@@ -77,6 +78,7 @@ $(VENV)/.policy: $(VENV)/.runtime
 
 $(VENV)/.test: $(VENV)/.policy
 	@tools/pip_install.sh $(BIN)/python '$(RUNTIME),policy,test'
+	@tools/install_browser.sh
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.test

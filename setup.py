@@ -13,7 +13,7 @@ PACKAGE = 'vla_ros'
 SHARE = Path('share', PACKAGE)
 
 # Folders whose files are read at run time, and which of their files.
-SHARED = {'config': '*.yaml', 'launch': '*.launch.py', 'urdf': '*.urdf'}
+SHARED = {'config': '*.yaml', 'launch': '*.launch.py', 'urdf': '*.urdf', 'web': 'panel.*'}
 
 
 def read_version():
@@ -47,6 +47,8 @@ EXTRAS_REQUIRE = {
     'vision': ['opencv-python-headless'],
     'sim': ['mujoco>=3.2'],
     'demo': ['av', 'matplotlib', 'pillow'],
+    # The operator's web page; JPEG comes from `vision`.
+    'panel': ['fastapi', 'uvicorn', 'websockets'],
     'bags': ['rosbags>=0.11'],
     # Episodes of public data sets, and LeRobot data sets of one's own recordings.
     'datasets': ['rosbags>=0.11', 'av', 'pyarrow'],
@@ -55,7 +57,7 @@ EXTRAS_REQUIRE = {
     # must not bring PyTorch to a machine that tests the rest.
     'policy': ['torch>=2.6', 'transformers>=5', 'accelerate', 'safetensors', 'tokenizers',
                'bitsandbytes', 'peft', 'simplejpeg', 'pillow'],
-    'test': ['pytest>=7', 'hypothesis', 'setuptools'],
+    'test': ['pytest>=7', 'hypothesis', 'setuptools', 'selenium'],
     'lint': ['ruff', 'mypy', 'types-PyYAML'],
 }
 
@@ -78,6 +80,7 @@ setup(
         'console_scripts': [
             'vla-ros = vla_ros.cli.main:main',
             'control_node = vla_ros.ros.control_node:main',
+            'operator_node = vla_ros.ros.operator_node:main',
             'policy_node = vla_ros.ros.policy_node:main',
             'sim_node = vla_ros.ros.sim_node:main',
             'teleop_node = vla_ros.ros.teleop_node:main',

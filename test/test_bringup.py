@@ -19,6 +19,7 @@ SOME_ARGUMENTS: list[dict[str, str]] = [
     {'sim': 'false'},
     {'sim': 'false', 'use_sim_time': 'true'},
     {'use_sim_time': 'false', 'third_person_topic': '/front/image', 'wrist_topic': '/hand/image'},
+    {'panel': 'true', 'wrist_topic': '/hand/image'},
     # Words that YAML would take for something else than text.
     {'instruction': 'true'},
     {'instruction': "don't: [stop] # now"},
@@ -53,6 +54,16 @@ def test_time_is_simulated_where_there_is_a_simulation_or_where_it_is_asked_for(
     assert specs['policy_node'].parameters['use_sim_time'] is expected
     if sim == 'true':
         assert specs['sim_node'].parameters['use_sim_time'] is False, 'it makes the time'
+
+
+def test_the_panel_runs_when_it_is_asked_for_and_the_arm_does_not_need_it() -> None:
+    assert 'operator_node' not in _by_name()
+    panel = _by_name(panel='true', wrist_topic='/hand/image', instruction='pick')['operator_node']
+    assert panel.parameters == {'robot': 'piper', 'driver': 'sim', 'use_sim_time': False,
+                                'wrist_topic': '/hand/image'}
+    assert not panel.required
+    assert panel.without == 'what it held is given back'
+    assert 'driver' not in _by_name(panel='true', sim='false')['operator_node'].parameters
 
 
 def test_every_process_is_told_the_same_robot_and_parameter_file(tmp_path: Path) -> None:
@@ -132,6 +143,7 @@ def test_all_but_the_policy_are_required() -> None:
     ({'policy': 'scriptd'}, ["unknown policy 'scriptd'", "Did you mean 'scripted'?"]),
     ({'robbot': 'piper'}, ["unknown argument 'robbot'", "Did you mean 'robot'?", 'wrist_topic']),
     ({'sim': 'maybe'}, ["sim: expected true or false, found 'maybe'"]),
+    ({'panel': 'yes'}, ["panel: expected true or false, found 'yes'"]),
     ({'use_sim_time': 'maybe'}, ["use_sim_time: expected true or false or auto, found 'maybe'"]),
     ({'model_path': '/no/such'}, ['model_path: no such directory: /no/such']),
     ({'policy_config': '/no/such.yaml'}, ['policy_config: no such file: /no/such.yaml']),

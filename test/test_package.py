@@ -18,7 +18,7 @@ import pytest
 import vla_ros
 
 ROOT = Path(__file__).resolve().parent.parent
-SHARED_FOLDERS = ('config', 'launch', 'urdf')
+SHARED_FOLDERS = ('config', 'launch', 'urdf', 'web')
 
 ROS_ONLY = 'comes with a ROS installation, not from PyPI'
 PYPI_ONLY = 'has no rosdep key'
@@ -42,6 +42,7 @@ SAME = {
     'launch_ros': ROS_ONLY,
     'cv_bridge': ROS_ONLY,   # rare encodings; the common ones are decoded here
     'pinocchio': 'pin',
+    'python3-fastapi': 'fastapi',
     'python3-hypothesis': 'hypothesis',
     'python3-matplotlib': 'matplotlib',
     'python3-mujoco-pip': 'mujoco',
@@ -50,11 +51,14 @@ SAME = {
     'python3-pil': 'pillow',
     'python3-pytest': 'pytest',
     'python3-setuptools': 'setuptools',
+    'python3-uvicorn': 'uvicorn',
+    'python3-websockets': 'websockets',
     'python3-yaml': 'PyYAML',
 }
 WITHOUT_KEY = dict.fromkeys(
     ('accelerate', 'av', 'bitsandbytes', 'mypy', 'peft', 'pyarrow', 'rosbags', 'ruff',
-     'safetensors', 'simplejpeg', 'tokenizers', 'torch', 'transformers', 'types-PyYAML'), PYPI_ONLY)
+     'safetensors', 'selenium', 'simplejpeg', 'tokenizers', 'torch',
+     'transformers', 'types-PyYAML'), PYPI_ONLY)
 
 # Import name -> rosdep key or requirement, where they differ.
 IMPORTED_AS = {
@@ -63,13 +67,16 @@ IMPORTED_AS = {
     'eigenpy': 'pinocchio',
     'hppfcl': 'pinocchio',
     'cv2': 'python3-opencv',
+    'fastapi': 'python3-fastapi',
+    'uvicorn': 'python3-uvicorn',
     'matplotlib': 'python3-matplotlib',
     'mujoco': 'python3-mujoco-pip',
     'numpy': 'python3-numpy',
     'yaml': 'python3-yaml',
 }
-# Needed though no line imports it: the types of a lifecycle node's own services.
-INDIRECT = {'lifecycle_msgs'}
+# Needed though no line imports it: the types of a lifecycle node's own services, and what uvicorn
+# speaks to browsers with.
+INDIRECT = {'lifecycle_msgs', 'python3-websockets'}
 # Installed by the user from its repository; the error says how. pytest: whoever loads a plugin of
 # pytest has it.
 BY_HAND = {'curobo', 'pytest'}

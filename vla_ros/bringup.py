@@ -52,6 +52,7 @@ ARGUMENTS: tuple[Argument, ...] = (
                                'the keyboard needs a terminal of its own'),
     Argument('teleop_mapping', '', 'what its controls do: a name in config/teleop or a YAML file; '
                                    'empty: default'),
+    Argument('panel', 'false', 'true serves the operator panel, a web page, on this machine'),
 )
 
 TELEOPS = ('joystick', 'leader', 'none', 'spacemouse')
@@ -117,6 +118,7 @@ class Bringup:
     wrist_topic: str
     teleop: str
     teleop_mapping: str
+    panel: bool
 
     @classmethod
     def from_arguments(cls, given: Mapping[str, str]) -> Bringup:
@@ -158,7 +160,14 @@ class Bringup:
             dry_run=_boolean('dry_run', values['dry_run']),
             third_person_topic=values['third_person_topic'], wrist_topic=values['wrist_topic'],
             teleop=_teleop(values['teleop'], values['robot'], values['driver']),
-            teleop_mapping=_teleop_mapping(values['teleop'], values['teleop_mapping']))
+            teleop_mapping=_teleop_mapping(values['teleop'], values['teleop_mapping']),
+            panel=_boolean('panel', values['panel']))
+
+    def _operator(self) -> dict[str, Any]:
+        # Without the simulated time, which may stand still when a person wants to see something.
+        given = {name: getattr(self, name)
+                 for name in ('driver', 'third_person_topic', 'wrist_topic') if getattr(self, name)}
+        return {'robot': self.robot, 'use_sim_time': False, **given}
 
     def processes(self) -> list[ProcessSpec]:
         """Return the processes to start, in that order."""
@@ -181,6 +190,9 @@ class Bringup:
                 teleop[f'{self.teleop}_mapping'] = self.teleop_mapping
             specs.append(ProcessSpec('teleop_node', teleop, self.params_file, required=False,
                                      without='what it held is given back'))
+        if self.panel:
+            specs.append(ProcessSpec('operator_node', self._operator(), self.params_file,
+                                     required=False, without='what it held is given back'))
         if self.sim:
             # The simulation makes the time; it cannot follow it.
             specs.insert(0, ProcessSpec('sim_node', {'robot': self.robot, 'use_sim_time': False},

@@ -46,6 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='a scripted operator closes the gripper once when the arm hovers: '
                              f'{_MODES} (without a value: {_INTERVENE}); try it with --policy '
                              'hover')
+    parser.add_argument('--panel', action='store_true',
+                        help='serve the operator panel, a web page, meanwhile')
     parser.add_argument('--params-file', default='', metavar='FILE',
                         help=_described('params_file'))
 
@@ -54,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo and return its exit status."""
     bringup = Bringup.from_arguments({
         'robot': args.robot, 'policy': args.policy, 'params_file': args.params_file,
+        'panel': str(args.panel).lower(),
         **{name: getattr(args, name) for name in MODEL_ARGUMENTS}})
     if args.seed < 0:
         raise ConfigError(f'seed: expected a whole number from 0 on, found {args.seed}')
@@ -82,9 +85,12 @@ def run(args: argparse.Namespace) -> int:
         os.environ.setdefault('OMP_NUM_THREADS', '1')
     options = DemoOptions(bringup, args.out, parse_tasks(args.tasks), args.timeout,
                           args.startup_timeout, args.seed, random)
+    screen = Screen(sys.stdout, 'demo')
+    if args.panel:
+        screen.say('panel: its address is in ' + str(args.out / 'logs' / 'operator_node.log'))
     operator = ScriptedOperator(args.intervene) if args.intervene else None
     return run_demo(options, Supervisor, partial(open_demo_node, operator=operator),
-                    Screen(sys.stdout, 'demo'))
+                    screen)
 
 
 def _described(name: str) -> str:

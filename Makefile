@@ -9,6 +9,7 @@ ROBOT  ?= piper
 POLICY ?= scripted
 MODEL  ?=
 INTERVENE ?=
+RECORD ?=
 OUT    ?= out/demo
 PYTEST_ARGS ?=
 
@@ -19,7 +20,7 @@ RUNTIME := ros,ik,vision,sim,demo,bags,datasets
 NEEDED := $(if $(filter openvla%,$(POLICY)),$(VENV)/.policy,$(VENV)/.runtime)
 
 # INTERVENE=1, or a mode of the gripper override.
-HELP := $(if $(INTERVENE),--intervene $(filter-out 1,$(INTERVENE)))
+HELP := $(if $(INTERVENE),--intervene $(filter-out 1,$(INTERVENE))) $(if $(filter 1,$(RECORD)),--record)
 
 # A sourced ROS installation would lay its packages and libraries over those of the environment.
 unexport PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH RMW_IMPLEMENTATION
@@ -34,7 +35,7 @@ help: ## list the targets
 	@echo 'Variables: PYTHON=$(PYTHON) VENV=$(VENV) ROBOT=$(ROBOT) POLICY=$(POLICY) OUT=$(OUT)'
 	@echo '           PYTEST_ARGS="-k name" MODEL=folder (of a checkpoint; none: a learned policy'
 	@echo '           gets random weights) INTERVENE=1 (an operator closes the gripper once; try'
-	@echo '           POLICY=hover)'
+	@echo '           POLICY=hover) RECORD=1 (leaves a bag in OUT)'
 
 setup: $(VENV)/.runtime $(VENV)/.test $(VENV)/.lint ## make the environment for everything below
 

@@ -79,6 +79,7 @@ setup(
             'vla-ros = vla_ros.cli.main:main',
             'control_node = vla_ros.ros.control_node:main',
             'policy_node = vla_ros.ros.policy_node:main',
+            'record_node = vla_ros.ros.record_node:main',
             'sim_node = vla_ros.ros.sim_node:main',
         ],
     },

@@ -28,6 +28,7 @@ def _processes(context: LaunchContext):
     for spec in Bringup.from_arguments(given).processes():
         parameters = [str(spec.params_file)] if spec.params_file else []
         node = Node(package=PACKAGE, executable=spec.name, name=spec.name, output='screen',
+                    sigterm_timeout=str(spec.stop_timeout_s),
                     parameters=[*parameters, dict(spec.parameters)])
         actions += [node, RegisterEventHandler(OnProcessExit(
             target_action=node, on_exit=functools.partial(_on_exit, spec)))]
@@ -38,7 +39,7 @@ def _on_exit(spec: ProcessSpec, event: ProcessExited, context: LaunchContext):
     if context.is_shutdown:
         return []
     if not spec.required:
-        return [LogInfo(msg=f'{spec.name} ended: the arm holds')]
+        return [LogInfo(msg=f'{spec.name} ended: {spec.without}')]
     return [LogInfo(msg=f'{spec.name} ended: stopping the rest'),
             EmitEvent(event=Shutdown(reason=f'{spec.name} ended'))]
 

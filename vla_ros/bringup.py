@@ -48,6 +48,8 @@ ARGUMENTS: tuple[Argument, ...] = (
     Argument('dry_run', 'false', 'true computes and publishes everything but sends no command'),
     Argument('third_person_topic', '', 'image topic of the third-person camera; empty: default'),
     Argument('wrist_topic', '', 'image topic of the wrist camera; empty: default'),
+    Argument('record', '', 'true records to out/recordings, anything else to the folder of that '
+                           'name; empty or false: no recording'),
 )
 
 MODEL_ARGUMENTS = ('model_path', 'policy_config', 'unnorm_key', 'quantization', 'device')
@@ -71,6 +73,10 @@ class ProcessSpec:
         arm holds.
     stop_order : int
         Lower is stopped first: the control node brakes the arm while everything it needs lives.
+    stop_timeout_s : float
+        How long it may take to end [s] before it is killed; braking takes about one second.
+    without : str
+        What it means when a process that is not required ends by itself.
 
     """
 
@@ -79,6 +85,8 @@ class ProcessSpec:
     params_file: Path | None = None
     required: bool = True
     stop_order: int = 1
+    stop_timeout_s: float = 5.0
+    without: str = 'the arm holds'
 
     @property
     def module(self) -> str:
@@ -106,6 +114,7 @@ class Bringup:
     dry_run: bool
     third_person_topic: str
     wrist_topic: str
+    record: str
 
     @classmethod
     def from_arguments(cls, given: Mapping[str, str]) -> Bringup:
@@ -145,7 +154,8 @@ class Bringup:
             driver=values['driver'] or ('sim' if sim else ''),
             auto_arm=_boolean('auto_arm', values['auto_arm'], auto=sim),
             dry_run=_boolean('dry_run', values['dry_run']),
-            third_person_topic=values['third_person_topic'], wrist_topic=values['wrist_topic'])
+            third_person_topic=values['third_person_topic'], wrist_topic=values['wrist_topic'],
+            record=_record_folder(values['record']))
 
     def processes(self) -> list[ProcessSpec]:
         """Return the processes to start, in that order."""
@@ -165,7 +175,29 @@ class Bringup:
             # The simulation makes the time; it cannot follow it.
             specs.insert(0, ProcessSpec('sim_node', {'robot': self.robot, 'use_sim_time': False},
                                         self.params_file, stop_order=2))
+        if self.record:
+            record = dict(common) if self.record == 'true' else {
+                **common, 'folder': self.record}
+            for name in ('third_person_topic', 'wrist_topic'):
+                if getattr(self, name):
+                    record[name] = getattr(self, name)
+            # The last to stop: how the arm came to rest belongs in the bag. The disk may be slow.
+            specs.append(ProcessSpec('record_node', record, self.params_file, required=False,
+                                     stop_order=3, stop_timeout_s=60.0,
+                                     without='nothing is recorded any more'))
         return specs
+
+
+def _record_folder(given: str) -> str:
+    """Return the folder for recordings in full, ``true`` for the usual one, empty for none."""
+    if given.lower() in ('', 'false', '0'):
+        return ''
+    if given.lower() in ('true', '1'):
+        return 'true'
+    folder = Path(given).expanduser().absolute()
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f'record: not a folder: {folder}')
+    return str(folder)
 
 
 def _policy_config(policy: str, given: str) -> str:

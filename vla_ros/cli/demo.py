@@ -46,6 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='a scripted operator closes the gripper once when the arm hovers: '
                              f'{_MODES} (without a value: {_INTERVENE}); try it with --policy '
                              'hover')
+    parser.add_argument('--record', action='store_true',
+                        help='record everything into a bag, DIR/bag (see vla-ros record)')
     parser.add_argument('--params-file', default='', metavar='FILE',
                         help=_described('params_file'))
 
@@ -54,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo and return its exit status."""
     bringup = Bringup.from_arguments({
         'robot': args.robot, 'policy': args.policy, 'params_file': args.params_file,
+        'record': str(args.out.absolute()) if args.record else '',
         **{name: getattr(args, name) for name in MODEL_ARGUMENTS}})
     if args.seed < 0:
         raise ConfigError(f'seed: expected a whole number from 0 on, found {args.seed}')

@@ -14,9 +14,6 @@ from types import TracebackType
 
 from vla_ros.bringup import PARENT_VARIABLE, ProcessSpec
 
-# A process that has not ended this long after SIGINT is killed; braking takes about one second.
-STOP_TIMEOUT = 5.0
-
 
 @dataclass(frozen=True)
 class Exit:
@@ -25,11 +22,12 @@ class Exit:
     name: str
     returncode: int
     required: bool
+    without: str = 'the arm holds'
 
     def __str__(self) -> str:
         how = (f'killed by {signal.Signals(-self.returncode).name}' if self.returncode < 0
                else f'ended with status {self.returncode}')
-        return f'{self.name} {how}' + ('' if self.required else '; the arm holds')
+        return f'{self.name} {how}' + ('' if self.required else f'; {self.without}')
 
 
 class Supervisor:
@@ -82,7 +80,7 @@ class Supervisor:
                  if p.poll() is not None]
         for name, _ in ended:
             del self._running[name]
-        return [Exit(name, code, self.specs[name].required) for name, code in ended]
+        return [Exit(name, code, self.specs[name].required, self.specs[name].without) for name, code in ended]
 
     def stop(self) -> None:
         """Stop the arm, then every process; kill what does not end."""
@@ -90,13 +88,13 @@ class Supervisor:
             names = [n for n in self._running if self.specs[n].stop_order == order]
             for name in names:
                 self._running[name].send_signal(signal.SIGINT)
-            deadline = time.monotonic() + STOP_TIMEOUT
+            asked = time.monotonic()
             for name in names:
-                process = self._running.pop(name)
+                process, timeout_s = self._running.pop(name), self.specs[name].stop_timeout_s
                 try:
-                    process.wait(max(deadline - time.monotonic(), 0.0))
+                    process.wait(max(asked + timeout_s - time.monotonic(), 0.0))
                 except subprocess.TimeoutExpired:
-                    print(f'{name} did not end within {STOP_TIMEOUT:g} s: killed', file=sys.stderr)
+                    print(f'{name} did not end within {timeout_s:g} s: killed', file=sys.stderr)
                     process.kill()
                     process.wait()
 

@@ -10,13 +10,9 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 
 from vla_ros.core.errors import InputError
 from vla_ros.replay.record_queue import Importance, LiveMessage
-from vla_ros.replay.record_topics import RecordTopic, importance
+from vla_ros.replay.record_topics import DEPTH, RecordTopic, importance
 from vla_ros.ros import qos
 from vla_ros.ros.message_definition import definition_for_bag, message_class
-
-# Messages that wait for this process's attention: pictures are large, and the rest is at 500 Hz at
-# most.
-_DEPTH = {Importance.PICTURE: 10, Importance.STATE: 200, Importance.COMMAND: 200}
 
 
 class RecordSubscriptions:
@@ -116,7 +112,7 @@ def recording_profile(topic: RecordTopic, weight: Importance) -> QoSProfile:
     recorder that stands still.
     """
     return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST, depth=_DEPTH[weight],
+        history=HistoryPolicy.KEEP_LAST, depth=DEPTH[weight],
         reliability=(ReliabilityPolicy.RELIABLE if topic.reliable
                      else ReliabilityPolicy.BEST_EFFORT),
         durability=(DurabilityPolicy.TRANSIENT_LOCAL if topic.latched

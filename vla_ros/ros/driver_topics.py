@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
-from vla_ros.robots import RobotProfile
-from vla_ros.robots.adapters import Driver
+from vla_ros.core.errors import ConfigError
+from vla_ros.core.ingest import OBJECTS
+from vla_ros.robots import RobotProfile, load_profile, robot_names
+from vla_ros.robots.adapters import DRIVERS, Driver, load_driver
 from vla_ros.robots.adapters.controller import TOPICS
 from vla_ros.ros.adapters.ros2_control import MESSAGES
-from vla_ros.ros.observation_inputs import OBJECTS
 
 _JOINTS = 'sensor_msgs/msg/JointState'
+
+
+def command_topics(profile: RobotProfile, driver: Driver) -> dict[str, str]:
+    """Return the topics by which an arm is moved, with their types."""
+    found = {profile.topics.joint_command: _JOINTS}
+    if driver.command:
+        found[driver.command] = _JOINTS
+    for controller in driver.controllers:
+        kind = MESSAGES[driver.interface]
+        found[f'{controller}/{TOPICS[driver.interface]}'] = (
+            f'{kind.__module__.partition(".")[0]}/msg/{kind.__name__}')
+    return found
+
+
+def all_command_topics() -> frozenset[str]:
+    """Return the absolute names of all topics by which any known arm is moved."""
+    found: set[str] = set()
+    for robot in robot_names():
+        profile = load_profile(robot)
+        for kind in DRIVERS:
+            try:
+                found.update(command_topics(profile, load_driver(profile, kind)))
+            except ConfigError:
+                continue  # a driver of other arms
+    return frozenset(f'/{name}' for name in found)
 
 
 def driver_topics(profile: RobotProfile, driver: Driver) -> tuple[list[str], dict[str, str]]:
@@ -16,13 +42,7 @@ def driver_topics(profile: RobotProfile, driver: Driver) -> tuple[list[str], dic
 
     A type is empty where it is a package's that need not be installed.
     """
-    others = {profile.topics.joint_command: _JOINTS}
-    if driver.command:
-        others[driver.command] = _JOINTS
-    for controller in driver.controllers:
-        kind = MESSAGES[driver.interface]
-        others[f'{controller}/{TOPICS[driver.interface]}'] = (
-            f'{kind.__module__.partition(".")[0]}/msg/{kind.__name__}')
+    others = command_topics(profile, driver)
     if driver.gripper is not None and driver.gripper.kind == 'action':
         for part in ('feedback', 'status'):
             others[f'{driver.gripper.action}/_action/{part}'] = ''

@@ -80,7 +80,9 @@ class Supervisor:
                  if p.poll() is not None]
         for name, _ in ended:
             del self._running[name]
-        return [Exit(name, code, self.specs[name].required, self.specs[name].without) for name, code in ended]
+        specs = self.specs
+        return [Exit(name, code, specs[name].required, specs[name].without)
+                for name, code in ended]
 
     def stop(self) -> None:
         """Stop the arm, then every process; kill what does not end."""

@@ -66,8 +66,8 @@ class BagWriter:
     """
 
     def __init__(self, path: str | Path, *, max_bytes: int | None = None,
-                 max_ns: int | None = None, latched: Collection[str] = (), custom: Mapping[str, str] | None = None,
-                 compress: bool = False) -> None:
+                 max_ns: int | None = None, latched: Collection[str] = (),
+                 custom: Mapping[str, str] | None = None, compress: bool = False) -> None:
         self.path = Path(path)
         if self.path.exists():
             raise ConfigError(f'{self.path}: exists already; a bag is never written over another',

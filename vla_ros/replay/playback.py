@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from vla_ros.replay.stamps import header_ns
 from vla_ros.replay.topic_choice import JOINT_STATE
 
 _SLIP_S = 0.2  # behind by more: the rest is given out later instead of in a burst
-_KEPT = 20_000  # delays of which the report makes its percentiles
+_KEPT = 20_000  # delays, at most, of which the report makes its percentiles
 
 
 @dataclass(frozen=True)
@@ -158,7 +157,7 @@ class Player:
         began = self._monotonic()
         start, messages, at_s = began, 0, 0.0
         self.slipped_s = 0.0
-        late: list[float] = []  # the largest, as a heap
+        worst = 0.0
         seen: list[float] = []
         for event in run:
             at_s = event.at_ns * 1e-9
@@ -176,19 +175,17 @@ class Player:
                 seen.append(behind)
                 if len(seen) > _KEPT:
                     seen = seen[::2]
-                heapq.heappush(late, behind)
-                if len(late) > 1:
-                    heapq.heappop(late)
+                worst = max(worst, behind)
         return PlayReport(messages, at_s, self._monotonic() - began, self.slipped_s,
-                          _percentiles(seen, late))
+                          (*_percentiles(seen), worst * 1e3))
 
 
-def _percentiles(seen: list[float], late: list[float]) -> tuple[float, float, float]:
+def _percentiles(seen: list[float]) -> tuple[float, float]:
+    """Return median and 99th percentile [ms] of delays [s]."""
     if not seen:
-        return 0.0, 0.0, 0.0
+        return 0.0, 0.0
     ordered = sorted(max(value, 0.0) * 1e3 for value in seen)
-    return (ordered[len(ordered) // 2], ordered[min(len(ordered) * 99 // 100, len(ordered) - 1)],
-            max(late[-1], 0.0) * 1e3)
+    return ordered[len(ordered) // 2], ordered[len(ordered) * 99 // 100]
 
 
 def _time(bag: Bag, topics: Sequence[PlayTopic]) -> BagTime | None:

@@ -216,8 +216,9 @@ class RecordingSession:
             dropped['the disk is nearly full'] = dict(Counter(
                 m.topic for m in kept if m.importance is Importance.PICTURE))
         try:
-            counts = save_ring(ring, path, {**self._notes, **(notes or {}), 'dropped': json.dumps(dropped)},
-                               self.settings.part_bytes, pictures=pictures)
+            counts = save_ring(
+                ring, path, {**self._notes, **(notes or {}), 'dropped': json.dumps(dropped)},
+                self.settings.part_bytes, pictures=pictures)
         except OSError as error:
             raise InputError(f'not saved: {error}', path=path) from error
         span = (kept[-1].receive_ns - kept[0].receive_ns) * 1e-9 if kept else 0.0

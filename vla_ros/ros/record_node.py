@@ -45,6 +45,7 @@ from vla_ros.ros.recording_facts import file_facts, machine_facts
 
 _MB = 1_000_000
 _LOOK_S = 0.5
+_START_S = 0.02
 _TF_STATIC = '/tf_static'
 _BAD_ENDS = (RecorderState.FULL, RecorderState.FAILED)
 
@@ -78,6 +79,7 @@ class RecordNode(Node):
         self._told: tuple[Any, ...] = ()
         self._saved_at: float | None = None  # monotonic [s]
         self._fault = ''
+        self._due: Any = None  # timer of the save that a fault asks for
         self._state = self.create_publisher(DiagnosticStatus, 'recording_state', qos.LATCHED)
         self._diagnostics = Diagnostics(self, hardware_id=p.robot)
         self._diagnostics.add_source(self._report)
@@ -85,22 +87,26 @@ class RecordNode(Node):
         self._snapshot.add(self.get_fully_qualified_name(), p.as_dict())
         self._listening = RecordSubscriptions(self, topics, self._take, self._session.lose,
                                               self._session.latch)
-        self._watch = FaultWatch(self, self._on_fault) if p.keep_last_s and p.save_on_fault else None
+        self._watch = (FaultWatch(self, self._on_fault) if p.keep_last_s and p.save_on_fault
+                       else None)
         for name, action in (('start', self._begin), ('stop', self._end),
                              ('save_last', lambda: self._save('asked for'))):
             self.create_service(Trigger, f'~/{name}', self._service(action))
-        self._wants_start = p.autostart and not p.keep_last_s
         # On the steady clock: simulated time that stands still must not keep it from ending.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_LOOK_S, self._look, clock=self._steady)
-        self._worker.submit(self._collect_facts)
+        if p.autostart and not p.keep_last_s:
+            self._starting = self.create_timer(_START_S, self._start_with_time,
+                                               clock=self._steady)
+        else:
+            self._worker.submit(self._collect_facts)
 
     def shutdown(self) -> None:
         """Complete the bag; the executor must still be running."""
-        if self._fault and self._saved_at is None:
-            self._save_for(self._fault)
+        if self._fault and self._due is not None:  # what followed it cannot be waited for
+            self._worker.submit(self._save_for, self._fault)
         if self._session.running:
-            self._worker.submit(self._end).result()
+            self._worker.submit(self._answer, self._end)
         self._worker.shutdown()
         self._snapshot.close()
 
@@ -116,9 +122,6 @@ class RecordNode(Node):
         self._session.offer(message)
 
     def _look(self) -> None:
-        if self._wants_start and self.get_clock().now().nanoseconds:
-            self._wants_start = False
-            self._worker.submit(self._begin_or_say)
         self._listening.look()
         if self.parameters.snapshot_parameters:
             self._snapshot.look()
@@ -128,6 +131,12 @@ class RecordNode(Node):
             self._facts_new = False
             self._say_facts()
         self._publish_state()
+
+    def _start_with_time(self) -> None:
+        if self.get_clock().now().nanoseconds:  # simulated time may not have begun
+            self._starting.cancel()
+            self._worker.submit(self._answer, self._begin)
+            self._worker.submit(self._collect_facts)  # takes a while; the messages do not wait
 
     def _on_parameters(self) -> None:
         self._worker.submit(self._collect_facts)
@@ -164,11 +173,13 @@ class RecordNode(Node):
         self._fault = reason
         self.get_logger().warning(f'{reason}: saved in {p.after_fault_s:g} s')
 
-        def due() -> None:
-            timer.cancel()
-            self._worker.submit(self._save_for, reason)
+        self._due = self.create_timer(max(p.after_fault_s, 0.01), self._on_due,
+                                      clock=self._steady)
 
-        timer = self.create_timer(max(p.after_fault_s, 0.01), due, clock=self._steady)
+    def _on_due(self) -> None:
+        self.destroy_timer(self._due)
+        self._due = None
+        self._worker.submit(self._save_for, self._fault)
 
     def _save_for(self, reason: str) -> None:
         try:
@@ -177,9 +188,6 @@ class RecordNode(Node):
             self._fault = ''
 
     # What waits for the disk, on the worker's thread
-
-    def _begin_or_say(self) -> None:
-        self._answer(self._begin)
 
     def _begin(self) -> str:
         path = self._session.begin(self._name(), self.get_clock().now().nanoseconds)
@@ -268,8 +276,8 @@ class RecordNode(Node):
                    'on disk [MB]': summary.bytes_on_disk / _MB,
                    'dropped': ', '.join(f'{count} of {topic}' for topic, count in
                                         sorted(lacking.items())) or 'none'}
-        level = (Level.ERROR if summary.state in _BAD_ENDS else
-                 Level.WARN if lacking or summary.state is not RecorderState.RECORDING else Level.OK)
+        good = summary.state is RecorderState.RECORDING and not lacking
+        level = (Level.ERROR if summary.state in _BAD_ENDS else Level.OK if good else Level.WARN)
         return level, f'{summary.state.value}: {summary.messages} messages', values
 
 

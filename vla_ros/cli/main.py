@@ -18,6 +18,7 @@ VERBS: dict[str, str] = {
     'episode': 'list, import, export: episodes of data sets to bags and back',
     'record': 'write a run into bags, or keep its last seconds until they are asked for',
     'play': "publish a recording's sensors with /clock, so that the real nodes run against it",
+    'replay': 'let a policy answer a recording, and compare its chunks with what was recorded',
     'policy': 'inspect: say what is in a checkpoint directory, and whether it will load',
 }
 """Verb -> help. ``vla_ros.cli.<verb>`` is imported only when used: each needs other libraries."""

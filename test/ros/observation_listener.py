@@ -11,6 +11,7 @@ import hashlib
 import json
 import sys
 import threading
+from dataclasses import replace
 from typing import Any
 
 from rclpy.context import Context
@@ -45,7 +46,7 @@ class Listener(Node):
         super().__init__('policy_node', context=context)
         parameters = NodeParameters(self, 'policy_node')
         profile = load_profile(parameters.robot)
-        spec = load_policy(parameters.policy).spec
+        spec = replace(load_policy('scripted').spec, privileged=False)
         topics = {'third_person': parameters.third_person_topic, 'wrist': parameters.wrist_topic}
         self._inputs = ObservationInputs(
             self, spec, topics, profile, load_driver(profile, parameters.driver),

@@ -75,6 +75,7 @@ class RecordNode(Node):
         self._worker = ThreadPoolExecutor(1, 'disk')  # one at a time: begin, end, save
         self._facts: dict[str, Any] = {}
         self._facts_new = False
+        self._closing = False
         self._problem = ''
         self._told: tuple[Any, ...] = ()
         self._saved_at: float | None = None  # monotonic [s]
@@ -99,20 +100,28 @@ class RecordNode(Node):
             self._starting = self.create_timer(_START_S, self._start_with_time,
                                                clock=self._steady)
         else:
-            self._worker.submit(self._collect_facts)
+            self._submit(self._collect_facts)
 
     def shutdown(self) -> None:
         """Complete the bag; the executor must still be running."""
         if self._fault and self._due is not None:  # what followed it cannot be waited for
-            self._worker.submit(self._save_for, self._fault)
+            self._submit(self._save_for, self._fault)
         if self._session.running:
-            self._worker.submit(self._answer, self._end)
-        self._worker.shutdown()
+            self._submit(self._answer, self._end)
+        self._closing = True
         self._snapshot.close()
+        self._worker.shutdown()
+
+    def _submit(self, action: Callable[..., Any], *args: Any) -> Any:
+        """Have something done on the worker's thread; not any more once the node ends."""
+        if self._closing:
+            return None
+        return self._worker.submit(action, *args)
 
     def save_last(self) -> str:
         """Save what is kept in memory, from another thread; return the path or why not."""
-        return self._worker.submit(self._answer, lambda: self._save('asked for')).result()[1]
+        done = self._submit(self._answer, lambda: self._save('asked for'))
+        return 'the node ends' if done is None else str(done.result()[1])
 
     # What comes in, on the executor's thread
 
@@ -135,11 +144,11 @@ class RecordNode(Node):
     def _start_with_time(self) -> None:
         if self.get_clock().now().nanoseconds:  # simulated time may not have begun
             self._starting.cancel()
-            self._worker.submit(self._answer, self._begin)
-            self._worker.submit(self._collect_facts)  # takes a while; the messages do not wait
+            self._submit(self._answer, self._begin)
+            self._submit(self._collect_facts)  # takes a while; the messages do not wait
 
     def _on_parameters(self) -> None:
-        self._worker.submit(self._collect_facts)
+        self._submit(self._collect_facts)
 
     def _collect_facts(self) -> None:
         """Read versions and files; on the worker's thread, which may wait for a disk."""
@@ -179,7 +188,7 @@ class RecordNode(Node):
     def _on_due(self) -> None:
         self.destroy_timer(self._due)
         self._due = None
-        self._worker.submit(self._save_for, self._fault)
+        self._submit(self._save_for, self._fault)
 
     def _save_for(self, reason: str) -> None:
         try:
@@ -235,7 +244,8 @@ class RecordNode(Node):
         """
         async def serve(_request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
             done: Future = Future(executor=self.executor)
-            self._worker.submit(lambda: done.set_result(self._answer(action)))
+            if self._submit(lambda: done.set_result(self._answer(action))) is None:
+                done.set_result((False, 'the node ends'))
             response.success, response.message = await done
             return response
 

@@ -10,6 +10,7 @@ POLICY ?= scripted
 MODEL  ?=
 INTERVENE ?=
 PANEL  ?=
+RECORD ?=
 OUT    ?= out/demo
 PYTEST_ARGS ?=
 
@@ -20,7 +21,8 @@ RUNTIME := ros,ik,vision,sim,demo,panel,bags,datasets
 NEEDED := $(if $(filter openvla%,$(POLICY)),$(VENV)/.policy,$(VENV)/.runtime)
 
 # INTERVENE=1, or a mode of the gripper override.
-HELP := $(if $(INTERVENE),--intervene $(filter-out 1,$(INTERVENE))) $(if $(PANEL),--panel)
+HELP := $(if $(INTERVENE),--intervene $(filter-out 1,$(INTERVENE))) $(if $(PANEL),--panel) \
+        $(if $(RECORD),--record)
 
 # A sourced ROS installation would lay its packages and libraries over those of the environment.
 unexport PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH RMW_IMPLEMENTATION
@@ -35,7 +37,8 @@ help: ## list the targets
 	@echo 'Variables: PYTHON=$(PYTHON) VENV=$(VENV) ROBOT=$(ROBOT) POLICY=$(POLICY) OUT=$(OUT)'
 	@echo '           PYTEST_ARGS="-k name" MODEL=folder (of a checkpoint; none: a learned policy'
 	@echo '           gets random weights) INTERVENE=1 (an operator closes the gripper once; try'
-	@echo '           POLICY=hover) PANEL=1 (serves the operator panel meanwhile)'
+	@echo '           POLICY=hover) PANEL=1 (serves the operator panel meanwhile) RECORD=1 (leaves'
+	@echo '           a bag in OUT)'
 
 setup: $(VENV)/.runtime $(VENV)/.test $(VENV)/.lint ## make the environment for everything below
 

@@ -82,6 +82,7 @@ setup(
             'control_node = vla_ros.ros.control_node:main',
             'operator_node = vla_ros.ros.operator_node:main',
             'policy_node = vla_ros.ros.policy_node:main',
+            'record_node = vla_ros.ros.record_node:main',
             'sim_node = vla_ros.ros.sim_node:main',
             'teleop_node = vla_ros.ros.teleop_node:main',
         ],

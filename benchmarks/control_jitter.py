@@ -298,7 +298,7 @@ def world(args: argparse.Namespace) -> None:
             self._shown = 0
             self.create_timer(1.0 / JOINTS_HZ, self._say)
             # By turns: two cameras without a common trigger.
-            self.create_timer(1.0 / CAMERA_HZ / len(CAMERAS), self._show)
+            self.create_timer(1.0 / (args.camera_hz or CAMERA_HZ) / len(CAMERAS), self._show)
 
         def _follow(self, msg: JointState) -> None:
             self._q = list(msg.position)
@@ -437,7 +437,8 @@ def main() -> int:
     parser.add_argument('--json', metavar='FILE')
     parser.add_argument('--role', choices=ROLES,
                         help=argparse.SUPPRESS)
-    for name, kind in (('layers', int), ('rate', float), ('priority', int), ('out', str)):
+    for name, kind in (('layers', int), ('rate', float), ('priority', int), ('out', str),
+                       ('camera-hz', float)):
         parser.add_argument(f'--{name}', type=kind, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.role:

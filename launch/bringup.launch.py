@@ -28,6 +28,7 @@ def _processes(context: LaunchContext):
     for spec in Bringup.from_arguments(given).processes():
         parameters = [str(spec.params_file)] if spec.params_file else []
         node = Node(package=PACKAGE, executable=spec.name, name=spec.name, output='screen',
+                    sigterm_timeout=str(spec.stop_timeout_s),
                     parameters=[*parameters, dict(spec.parameters)])
         actions += [node, RegisterEventHandler(OnProcessExit(
             target_action=node, on_exit=functools.partial(_on_exit, spec)))]

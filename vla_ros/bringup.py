@@ -53,6 +53,8 @@ ARGUMENTS: tuple[Argument, ...] = (
     Argument('teleop_mapping', '', 'what its controls do: a name in config/teleop or a YAML file; '
                                    'empty: default'),
     Argument('panel', 'false', 'true serves the operator panel, a web page, on this machine'),
+    Argument('record', '', 'true records to out/recordings, anything else to the folder of that '
+                           'name; empty or false: no recording'),
 )
 
 TELEOPS = ('joystick', 'leader', 'none', 'spacemouse')
@@ -78,8 +80,10 @@ class ProcessSpec:
         arm holds.
     stop_order : int
         Lower is stopped first: the control node brakes the arm while everything it needs lives.
+    stop_timeout_s : float
+        How long it may take to end [s] before it is killed; braking takes about one second.
     without : str
-        What happens when a process that is not required ends.
+        What it means when a process that is not required ends by itself.
 
     """
 
@@ -88,6 +92,7 @@ class ProcessSpec:
     params_file: Path | None = None
     required: bool = True
     stop_order: int = 1
+    stop_timeout_s: float = 5.0
     without: str = ''
 
     @property
@@ -119,6 +124,7 @@ class Bringup:
     teleop: str
     teleop_mapping: str
     panel: bool
+    record: str
 
     @classmethod
     def from_arguments(cls, given: Mapping[str, str]) -> Bringup:
@@ -161,7 +167,8 @@ class Bringup:
             third_person_topic=values['third_person_topic'], wrist_topic=values['wrist_topic'],
             teleop=_teleop(values['teleop'], values['robot'], values['driver']),
             teleop_mapping=_teleop_mapping(values['teleop'], values['teleop_mapping']),
-            panel=_boolean('panel', values['panel']))
+            panel=_boolean('panel', values['panel']),
+            record=_record_folder(values['record']))
 
     def _operator(self) -> dict[str, Any]:
         # Without the simulated time, which may stand still when a person wants to see something.
@@ -197,7 +204,29 @@ class Bringup:
             # The simulation makes the time; it cannot follow it.
             specs.insert(0, ProcessSpec('sim_node', {'robot': self.robot, 'use_sim_time': False},
                                         self.params_file, stop_order=2))
+        if self.record:
+            record = dict(common) if self.record == 'true' else {
+                **common, 'folder': self.record}
+            for name in ('third_person_topic', 'wrist_topic'):
+                if getattr(self, name):
+                    record[name] = getattr(self, name)
+            # The last to stop: how the arm came to rest belongs in the bag. The disk may be slow.
+            specs.append(ProcessSpec('record_node', record, self.params_file, required=False,
+                                     stop_order=3, stop_timeout_s=60.0,
+                                     without='nothing is recorded any more'))
         return specs
+
+
+def _record_folder(given: str) -> str:
+    """Return the folder for recordings in full, ``true`` for the usual one, empty for none."""
+    if given.lower() in ('', 'false', '0'):
+        return ''
+    if given.lower() in ('true', '1'):
+        return 'true'
+    folder = Path(given).expanduser().absolute()
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f'record: not a folder: {folder}')
+    return str(folder)
 
 
 def _policy_config(policy: str, given: str) -> str:

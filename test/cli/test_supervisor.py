@@ -160,10 +160,9 @@ def test_without_the_simulation_two_processes_run(
 
 def test_what_does_not_end_is_killed(
         book: Book, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(supervisor, 'STOP_TIMEOUT', 0.3)
     monkeypatch.setattr(supervisor, 'command', lambda spec: [
         sys.executable, '-c', STAND_IN, spec.name, str(book.path)])
-    with Supervisor([ProcessSpec('deaf')]):
+    with Supervisor([ProcessSpec('deaf', stop_timeout_s=0.3)]):
         book.wait('began', 1)
     assert not _lives(book.pid('deaf'))
     assert 'deaf did not end within 0.3 s: killed' in capfd.readouterr().err
@@ -200,6 +199,8 @@ def test_exits_are_told_in_words() -> None:
     assert str(Exit('sim_node', 3, True)) == 'sim_node ended with status 3'
     assert str(Exit('policy_node', -9, False, 'the arm holds')) == (
         'policy_node killed by SIGKILL; the arm holds')
+    assert str(Exit('record_node', 1, False, 'nothing is recorded any more')) == (
+        'record_node ended with status 1; nothing is recorded any more')
 
 
 @pytest.mark.parametrize('instruction', [

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from vla_ros.core.errors import ConfigError, InputError
 from vla_ros.replay.bag import Bag
 from vla_ros.replay.bag_writer import BagWriter
+from vla_ros.replay.latched import Latched
 from vla_ros.replay.pictures import COMPRESSED_IMAGE, IMAGE
 from vla_ros.replay.record_queue import Importance, LiveMessage, RecordQueue, importance_of
 from vla_ros.replay.recorder import DiskReserve, Recorder, RecorderState
@@ -227,13 +228,13 @@ SECOND = 10 ** 9
 
 
 def test_ring_keeps_the_last_seconds_and_what_was_said_once():
-    ring = RingBuffer(2 * SECOND, 10 ** 9, latched={'/instruction'})
+    ring = RingBuffer(2 * SECOND, 10 ** 9, Latched({'/instruction'}))
     ring.add(message(at=1, topic='/instruction'))
     for i in range(100):
         ring.add(message(at=i * SECOND // 10))
-    kept = ring.contents()
-    assert kept[0].topic == '/instruction'
-    assert [m.receive_ns for m in kept[1:]] == [i * SECOND // 10 for i in range(79, 100)]
+    said, kept = ring.contents()
+    assert [m.topic for m in said] == ['/instruction']
+    assert [m.receive_ns for m in kept] == [i * SECOND // 10 for i in range(79, 100)]
 
 
 def test_ring_that_is_short_of_memory_gives_up_pictures_first_and_says_so():
@@ -241,20 +242,21 @@ def test_ring_that_is_short_of_memory_gives_up_pictures_first_and_says_so():
     for i in range(100):
         ring.add(message(Importance.PICTURE, at=i * SECOND // 10, size=5000))
         ring.add(message(Importance.COMMAND, at=i * SECOND // 10, size=200))
-    kept = Counter(m.importance for m in ring.contents())
+    kept = Counter(m.importance for m in ring.contents()[1])
     assert kept[Importance.COMMAND] == 100
     assert 0 < kept[Importance.PICTURE] < 20
     assert ring.early == {'/camera/image': 100 - kept[Importance.PICTURE]}
-    assert sum(m.size for m in ring.contents()) <= 100_000
+    assert sum(m.size for m in ring.contents()[1]) <= 100_000
     assert ring.seconds(Importance.PICTURE) < 2 < 9 < ring.seconds(Importance.COMMAND)
 
 
 def test_saved_ring_is_a_bag_without_a_silence_at_its_beginning(tmp_path):
-    ring = RingBuffer(SECOND, 10 ** 9, latched={'/instruction'})
+    ring = RingBuffer(SECOND, 10 ** 9, Latched({'/instruction'}))
     ring.add(LiveMessage('/instruction', STRING, 1, TEXT, Importance.COMMAND))
     for i in range(100):
         ring.add(LiveMessage('/text', STRING, (100 + i) * SECOND // 10, TEXT, Importance.COMMAND))
-    assert save_ring(ring, tmp_path / 'bag', {'reason': 'fault'}) == 12
+    assert save_ring(ring, tmp_path / 'bag', {'reason': 'fault'}) == {
+        '/instruction': 1, '/text': 11}
     with Bag(tmp_path / 'bag') as bag:
         assert bag.topics['/instruction'].count == 1
         assert bag.duration_s == pytest.approx(1.0)

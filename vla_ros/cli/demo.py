@@ -48,6 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              'hover')
     parser.add_argument('--panel', action='store_true',
                         help='serve the operator panel, a web page, meanwhile')
+    parser.add_argument('--record', action='store_true',
+                        help='record everything into a bag, DIR/bag (see vla-ros record)')
     parser.add_argument('--params-file', default='', metavar='FILE',
                         help=_described('params_file'))
 
@@ -57,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     bringup = Bringup.from_arguments({
         'robot': args.robot, 'policy': args.policy, 'params_file': args.params_file,
         'panel': str(args.panel).lower(),
+        'record': str(args.out.absolute()) if args.record else '',
         **{name: getattr(args, name) for name in MODEL_ARGUMENTS}})
     if args.seed < 0:
         raise ConfigError(f'seed: expected a whole number from 0 on, found {args.seed}')

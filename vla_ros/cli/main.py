@@ -16,6 +16,8 @@ VERBS: dict[str, str] = {
     'arm': 'check: listen to an arm and say what is wrong with it; sends nothing',
     'bag': 'info: say what is in a recording, and whether a policy can be replayed on it',
     'episode': 'list, import, export: episodes of data sets to bags and back',
+    'record': 'write a run into bags, or keep its last seconds until they are asked for',
+    'play': "publish a recording's sensors with /clock, so that the real nodes run against it",
     'replay': 'let a policy answer a recording, and compare its chunks with what was recorded',
     'teleop': 'override the gripper or the arm with a keyboard, pad, 3D mouse or leader arm',
     'policy': 'inspect: say what is in a checkpoint directory, and whether it will load',

@@ -14,9 +14,6 @@ from types import TracebackType
 
 from vla_ros.bringup import PARENT_VARIABLE, ProcessSpec
 
-# A process that has not ended this long after SIGINT is killed; braking takes about one second.
-STOP_TIMEOUT = 5.0
-
 
 @dataclass(frozen=True)
 class Exit:
@@ -92,13 +89,13 @@ class Supervisor:
             names = [n for n in self._running if self.specs[n].stop_order == order]
             for name in names:
                 self._running[name].send_signal(signal.SIGINT)
-            deadline = time.monotonic() + STOP_TIMEOUT
+            asked = time.monotonic()
             for name in names:
-                process = self._running.pop(name)
+                process, timeout_s = self._running.pop(name), self.specs[name].stop_timeout_s
                 try:
-                    process.wait(max(deadline - time.monotonic(), 0.0))
+                    process.wait(max(asked + timeout_s - time.monotonic(), 0.0))
                 except subprocess.TimeoutExpired:
-                    print(f'{name} did not end within {STOP_TIMEOUT:g} s: killed', file=sys.stderr)
+                    print(f'{name} did not end within {timeout_s:g} s: killed', file=sys.stderr)
                     process.kill()
                     process.wait()
 

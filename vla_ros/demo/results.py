@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from vla_ros.demo.report import build_report
 from vla_ros.demo.sequence import TaskResult
 from vla_ros.demo.verdict import Verdict
 from vla_ros.demo.video import VideoWriter
+
+BAG = 'bag'
+"""Folder of the demo's recording, if there is one."""
 
 _FILES = ('demo.mp4', 'joints.png', 'report.html', 'report.json')
 
@@ -72,6 +76,8 @@ def empty_folder(out: Path) -> Path:
         logs.mkdir(parents=True, exist_ok=True)
         for path in (*(out / name for name in _FILES), *logs.glob('*.log')):
             path.unlink(missing_ok=True)
+        if (out / BAG).is_dir():
+            shutil.rmtree(out / BAG)
     except OSError as error:
         raise ConfigError(f'out: cannot write to {out}: {error}') from error
     return logs

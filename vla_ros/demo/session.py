@@ -16,7 +16,7 @@ from vla_ros.demo.graph_check import NOTE, WATCH_S, WatchMonitor, judge_graph
 from vla_ros.demo.isolation import isolate
 from vla_ros.demo.machine import CpuUse
 from vla_ros.demo.recording import CAMERAS, Recording, Status
-from vla_ros.demo.results import Run, empty_folder, write_results
+from vla_ros.demo.results import BAG, Run, empty_folder, write_results
 from vla_ros.demo.sequence import Outcome, TaskSequence
 from vla_ros.demo.table import LiveView, Screen
 from vla_ros.demo.verdict import Verdict, judge
@@ -116,9 +116,16 @@ class DemoOptions:
                             Outcome.WATCHED)
 
     def processes(self) -> list[ProcessSpec]:
-        """Return the processes of the bring-up, the scene with its seed."""
-        return [replace(spec, parameters={**spec.parameters, 'seed': self.seed})
-                if spec.name == 'sim_node' else spec for spec in self.bringup.processes()]
+        """Return the processes of the bring-up: the scene has its seed, the bag its name."""
+        own: dict[str, dict[str, Any]] = {'sim_node': {'seed': self.seed},
+                                          'record_node': {'name': BAG}}
+        return [replace(spec, parameters={**spec.parameters, **own.get(spec.name, {})})
+                for spec in self.bringup.processes()]
+
+    @property
+    def bag(self) -> Path | None:
+        """The bag of the demo; None: nothing is recorded."""
+        return self.out / BAG if self.bringup.record else None
 
 
 MakeProcesses = Callable[[Sequence[ProcessSpec], Path], Processes]
@@ -179,7 +186,7 @@ def run_demo(options: DemoOptions, make_processes: MakeProcesses, open_observer:
             options.out, verdict, sequence.results(), observer.recording, video,
             Run(profile.name, options.seed, domain, started, time.monotonic() - begin,
                 watch.cpu.percent(), watch.ended, NOTE if options.random else ''))
-    _conclude(screen, verdict, sequence, observer.recording, options.out)
+    _conclude(screen, verdict, sequence, observer.recording, options)
     return verdict.status
 
 
@@ -228,7 +235,10 @@ class _Watch:
                 self.problems.append(f'the simulation has said nothing for {_STAND_STILL_S:g} s')
                 return False
             return True
-        missing = self._observer.missing()
+        missing = list(self._observer.missing())
+        bag = self._options.bag
+        if bag is not None and 'record_node' not in self.ended and not bag.is_dir():
+            missing.append(f'{bag} (from record_node)')
         if not missing:
             self._observer.begin()
             self.cpu.sample(self._pids())
@@ -251,7 +261,7 @@ class _Watch:
 
 
 def _conclude(screen: Screen, verdict: Verdict, sequence: TaskSequence, recording: Recording,
-              out: Path) -> None:
+              options: DemoOptions) -> None:
     for result in sequence.results():
         took = f' after {result.duration_s:.1f} s' if result.duration_s is not None else ''
         screen.say(f'{result.outcome.value:<12} {result.instruction}{took}'
@@ -260,7 +270,9 @@ def _conclude(screen: Screen, verdict: Verdict, sequence: TaskSequence, recordin
         screen.say(f'{what}, from {(start_ns - recording.start_ns) * 1e-9:.1f} s on for '
                    f'{(end_ns - start_ns) * 1e-9:.1f} s')
     screen.say(f'{verdict.word}: {verdict.reason}')
-    screen.say(f'report: {out / "report.html"}')
+    screen.say(f'report: {options.out / "report.html"}')
+    if options.bag is not None:
+        screen.say(f'bag: {options.bag}')
 
 
 def _tail(path: Path) -> list[str]:

@@ -19,6 +19,7 @@ from vla_ros.replay.storage_files import ZSTD_MAGIC, Contents, contents_of
 from vla_ros.replay.zstd_library import zstd
 
 try:
+    from rosbags.interfaces import QosDurability
     from rosbags.rosbag2.storage_mcap import McapReader
     from rosbags.rosbag2.storage_sqlite3 import Sqlite3Reader
 except ImportError as error:  # pragma: no cover, depends on the machine
@@ -41,11 +42,16 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic of a bag; ``count`` is that of the storage files."""
+    """A topic of a bag.
+
+    ``count`` is that of the storage files; ``latched`` says that late subscribers of a publisher
+    got its last message, too.
+    """
 
     name: str
     type: str
     count: int
+    latched: bool = False
 
 
 class _Part:
@@ -259,16 +265,21 @@ class Bag:
     def _topics(self) -> dict[str, Topic]:
         counts: Counter[str] = Counter()
         types: dict[str, set[str]] = {}
+        latched: set[str] = set()
         for part in self._parts:
             counts.update(part.contents.counts or {})
             for connection in part.connections:
                 types.setdefault(connection.topic, set()).add(full_type(connection.msgtype))
                 counts[connection.topic] += 0
+                if any(offer.durability is QosDurability.TRANSIENT_LOCAL
+                       for offer in getattr(connection.ext, 'offered_qos_profiles', ())):
+                    latched.add(connection.topic)
         for name, found in types.items():
             if len(found) > 1:
                 self.notes.append(f'{name} has messages of {len(found)} types: '
                                   f'{", ".join(sorted(found))}')
-        return {name: Topic(name, ' or '.join(sorted(types.get(name, {'unknown'}))), counts[name])
+        return {name: Topic(name, ' or '.join(sorted(types.get(name, {'unknown'}))), counts[name],
+                            name in latched)
                 for name in sorted(counts)}
 
     def _compare(self, files: BagFiles) -> None:

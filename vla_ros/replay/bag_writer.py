@@ -48,8 +48,9 @@ class BagWriter:
     ----------
     path : Path
         Folder of the bag; must not exist.
-    max_bytes : int | None
-        A part that reaches this is closed and the next begun; None: one part.
+    max_bytes, max_ns : int | None
+        A part that reaches this size or this time [ns] is closed and the next begun; None: no
+        bound.
     latched : Collection[str]
         Topics that late subscribers of a playback shall get, too (transient local).
     custom : Mapping[str, str]
@@ -65,13 +66,13 @@ class BagWriter:
     """
 
     def __init__(self, path: str | Path, *, max_bytes: int | None = None,
-                 latched: Collection[str] = (), custom: Mapping[str, str] | None = None,
-                 compress: bool = False) -> None:
+                 max_ns: int | None = None, latched: Collection[str] = (),
+                 custom: Mapping[str, str] | None = None, compress: bool = False) -> None:
         self.path = Path(path)
         if self.path.exists():
             raise ConfigError(f'{self.path}: exists already; a bag is never written over another',
                               path=self.path)
-        self.max_bytes = max_bytes
+        self.max_bytes, self.max_ns = max_bytes, max_ns
         self.latched = frozenset(latched)
         self.custom = dict(custom or {})
         self.compress = compress
@@ -123,8 +124,12 @@ class BagWriter:
             When the disk does not take it; :meth:`abort` keeps the parts that are complete.
 
         """
+        if (self._part is not None and self.max_ns is not None
+                and receive_ns - self._part.first_ns >= self.max_ns):
+            self.split()
         if self._part is None:
-            self._part = _Part(self.path / f'.part_{len(self._done)}', self.latched, self.compress)
+            self._part = _Part(self.path / f'.part_{len(self._done)}', self.latched, self.compress,
+                               receive_ns)
         self._part.write(topic, message_type, receive_ns, data, definition)
         self.counts[topic] += 1
         self.bytes_written += len(data) + _OVERHEAD
@@ -185,8 +190,9 @@ class BagWriter:
 class _Part:
     """One MCAP file, written as a bag of its own by rosbags."""
 
-    def __init__(self, folder: Path, latched: Collection[str], compress: bool) -> None:
-        self.folder, self.latched, self.size = folder, latched, 0
+    def __init__(self, folder: Path, latched: Collection[str], compress: bool,
+                 first_ns: int = 0) -> None:
+        self.folder, self.latched, self.size, self.first_ns = folder, latched, 0, first_ns
         self._writer = Writer(folder, version=_VERSION, storage_plugin=StoragePlugin.MCAP)
         if compress:
             self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)

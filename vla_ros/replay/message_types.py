@@ -31,6 +31,30 @@ def full_type(name: str) -> str:
     return f'{package}/msg/{rest}' if slash and '/' not in rest else name
 
 
+def definition(text: str, name: str) -> tuple[str, str]:
+    """Return text and hash (RIHS01) of a type, as :class:`BagWriter` takes them.
+
+    Parameters
+    ----------
+    text : str
+        Its fields and, each after a line of ``=`` and ``MSG: pkg/Name``, those of what it uses.
+    name : str
+        ``pkg/msg/Name``.
+
+    Raises
+    ------
+    InputError
+        When the text defines no type.
+
+    """
+    store = get_typestore(Stores.EMPTY)
+    try:
+        store.register(get_types_from_msg(text, name))
+        return store.generate_msgdef(name, ros_version=2)[0], store.hash_rihs01(name)
+    except (TypesysError, KeyError) as error:
+        raise InputError(f'{name}: cannot be recorded: {error}') from error
+
+
 class MessageReader:
     """Turns the bytes of a bag's messages into messages.
 

@@ -72,6 +72,8 @@ class RecorderReport:
         Messages that wait to be written.
     error : str
         What the disk said.
+    sizes : Mapping[str, int]
+        Topic -> bytes of its messages in the bag.
 
     """
 
@@ -80,6 +82,7 @@ class RecorderReport:
     dropped: Mapping[str, Mapping[str, int]]
     waiting: int = 0
     error: str = ''
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
         """Return it in words; one line when nothing is lost."""
@@ -95,6 +98,7 @@ class RecorderReport:
 @dataclass
 class _Counts:
     written: Counter[str] = field(default_factory=Counter)
+    sizes: Counter[str] = field(default_factory=Counter)
     no_space: Counter[str] = field(default_factory=Counter)
     ended: Counter[str] = field(default_factory=Counter)
 
@@ -161,7 +165,7 @@ class Recorder:
                        'the disk is nearly full': dict(self._counts.no_space),
                        'the recording had ended': dict(self._counts.ended)}
             return RecorderReport(self._state, dict(self._counts.written), dropped,
-                                  len(self._queue), self._error)
+                                  len(self._queue), self._error, dict(self._counts.sizes))
 
     def write_next(self, wait: bool = True) -> bool:
         """Write one message; False when there is none, or there will be none."""
@@ -191,6 +195,7 @@ class Recorder:
         self._since_look += message.size
         with self._lock:
             self._counts.written[message.topic] += 1
+            self._counts.sizes[message.topic] += len(message.data)
         return True
 
     def _run(self) -> None:

@@ -94,7 +94,10 @@ def _run(factory: Callable[[Context], Node], name: str, context: Context, stop: 
     spinner.start()
     status = EXIT_OK
     try:
-        stop.wait()
+        # With a bound: a signal that the system hands to another thread (as it may right after a
+        # process was continued) is only noticed when this one wakes up.
+        while not stop.wait(0.5):
+            pass
         shutdown = getattr(node, 'shutdown', None)
         if callable(shutdown):
             shutdown()

@@ -25,7 +25,7 @@ from vla_ros.ros.stamps import duration_message, time_message
 Array = NDArray[np.float64]
 
 _OLD_S = 0.05  # s; younger joint states than this come now and then, or the clocks differ
-_MESSAGES = {'trajectory': JointTrajectory, 'position': Float64MultiArray}
+MESSAGES = {'trajectory': JointTrajectory, 'position': Float64MultiArray}
 
 
 class ControllerAdapter(DriverAdapter):
@@ -39,7 +39,7 @@ class ControllerAdapter(DriverAdapter):
         self._gripper = (GripperAction(node, line) if line is not None and line.kind == 'action'
                          and not self.listen_only else None)
         self._publishers = {} if self.listen_only else {
-            name: node.create_publisher(_MESSAGES[driver.interface],
+            name: node.create_publisher(MESSAGES[driver.interface],
                                         self._controllers.topic(name), qos.COMMAND)
             for name in driver.controllers}
 

@@ -109,7 +109,8 @@ def policy_convention(policy: str, config: str | None = None, model_path: Path |
     top = Section.open(path)
     convention = top.checked(lambda: read_convention(top.section('convention')))
     proprio = None
-    if 'proprio' in top.keys():
+    keys = top.keys()
+    if 'proprio' in keys:
         try:
             proprio = top.texts('proprio')
         except ConfigError:  # given: the caller makes the vector

@@ -9,10 +9,10 @@ import numpy as np
 
 from vla_ros.core.types import ActionConvention, ActionSpace
 from vla_ros.replay.convention.estimate import Estimate
-from vla_ros.replay.convention.finding import Finding, Verdict
+from vla_ros.replay.convention.finding import ABOUT, Finding, Verdict
 
 SCALE_WITHIN = 1.4
-"""Factor between two scales that is put down to an arm that lags and rounds its corners."""
+"""Factor up to which two scales agree; beyond ``ABOUT`` they disagree, between cannot be told."""
 
 _DT_WITHIN = 1.2
 _GRIPPER_WITHIN = 0.25  # of the way from closed to open
@@ -113,7 +113,7 @@ def _scale(finding: Finding, expected: float) -> Finding:
     if finding.value is None or finding.interval is None:
         return replace(finding, expected=expected, verdict=Verdict.CANNOT_TELL)
     low, high = sorted(end / expected for end in finding.interval)
-    if 'differ by axis' in finding.text or high < 1.0 / SCALE_WITHIN or low > SCALE_WITHIN:
+    if 'differ by axis' in finding.text or high < 1.0 / ABOUT or low > ABOUT:
         verdict = Verdict.DISAGREE
     elif 1.0 / SCALE_WITHIN <= finding.value / expected <= SCALE_WITHIN:
         verdict = Verdict.AGREE

@@ -11,7 +11,7 @@ import numpy as np
 from vla_ros.core.types import ActionFrame, ActionSpace, Rotation
 from vla_ros.replay.convention.candidates import Candidate, Turning, samples
 from vla_ros.replay.convention.evidence import ArmModel, Evidence, Reading
-from vla_ros.replay.convention.finding import EXPLAINED, SURE, Finding
+from vla_ros.replay.convention.finding import ABOUT, EXPLAINED, SURE, Finding
 from vla_ros.replay.convention.gripper_evidence import gripper_evidence
 from vla_ros.replay.convention.lag import find_lag
 from vla_ros.replay.convention.recording import Recording
@@ -243,7 +243,7 @@ _UNITS: dict[str, tuple[tuple[float, str], ...]] = {
 
 def _unit(group: str, scale: float, largest: float) -> str:
     for size, name in _UNITS[group]:
-        if size / 1.5 <= scale <= size * 1.5:
+        if size / ABOUT <= scale <= size * ABOUT:
             return f'the numbers are {name}'
     if scale < 0.0:
         return 'the motion is opposite to the numbers'

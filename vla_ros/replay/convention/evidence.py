@@ -128,7 +128,7 @@ class Evidence:
             found.append(self._reading('joints', layout, places, (
                 *tool, *(JOINT_CANDIDATES if self.arm == len(places) else ()))))
         else:
-            found += [self._reading(f'{layout.rotation} behind {layout.start} numbers' if layout.start else layout.rotation, layout, None, tool)
+            found += [self._reading(layout.words, layout, None, tool)
                       for layout in pose_layouts(self.whole) if tool]
             places = self._joints_by_name()
             if places:
@@ -152,11 +152,11 @@ class Evidence:
         if self.arm != len(EE_DIMS) or (arm != EE_DIMS and set(arm) <= set(
                 self.first.state_names)):
             return ()  # the names say that they are joints
-        if self.first.chunk_steps > 1:
-            return TOOL_CANDIDATES
+        largest = max(float(np.abs(r.actions[:, 3:6]).max(initial=0.0)) for r in self.recordings)
         # With one step in a chunk a pose relative to the tool is a delta in the tool frame.
         return tuple(c for c in TOOL_CANDIDATES
-                     if c.absolute or c.turning is not None)
+                     if (c.unit == 1.0 or largest > 2 * np.pi)
+                     and (self.first.chunk_steps > 1 or c.absolute or c.turning is not None))
 
     def _joints_by_name(self) -> list[int]:
         """Return the places of what the actions name, else of as many numbers as they have."""
@@ -185,8 +185,7 @@ class Evidence:
 
 
 def _blocks(recordings: Sequence[Recording]) -> tuple[int, list[NDArray[np.intp]]]:
-    """Return the number of blocks and each action's: a recording each, or pieces of a few long ones.
-    """
+    """Return the number of blocks and each action's: a recording, or a piece of a long one."""
     if len(recordings) >= _BLOCK_ACTIONS:
         return len(recordings), [np.full(len(r.action_ns), i, np.intp)
                                  for i, r in enumerate(recordings)]

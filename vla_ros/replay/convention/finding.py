@@ -12,6 +12,13 @@ SURE = 0.95
 EXPLAINED = 0.3
 """Least explained variance for an answer to count as told."""
 
+ABOUT = 1.8
+"""Factor within which a scale may still be a unit's.
+
+An arm that follows a policy which looks at it moves less than it is asked to: the simulated one
+0.6 to 0.75 of it. Twice (a rate mix-up) is beyond.
+"""
+
 
 class Verdict(str, Enum):
     """Whether a recording and a policy's convention say the same."""

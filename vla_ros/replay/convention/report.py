@@ -8,7 +8,7 @@ from typing import Any
 
 from vla_ros.replay.convention.comparison import verdict_of
 from vla_ros.replay.convention.estimate import Estimate
-from vla_ros.replay.convention.finding import Finding, Verdict
+from vla_ros.replay.convention.finding import ABOUT, Finding, Verdict
 
 _UNITS = {'translation_scale': ' m', 'rotation_scale': ' rad', 'joint_scale': ' rad',
           'lag': ' steps', 'dt': ' s', 'gripper_lag': ' s'}
@@ -119,6 +119,6 @@ def as_yaml(estimate: Estimate) -> str:
 
 def _rounded(value: float) -> float:
     for unit in (1.0, 0.01, 0.001, math.pi / 180.0):
-        if unit / 1.4 <= value <= unit * 1.4:
+        if unit / ABOUT <= value <= unit * ABOUT:
             return round(unit, 7)
     return float(f'{value:.3g}')

@@ -43,6 +43,11 @@ class Layout:
     start: int
     gripper: tuple[int, ...] = ()
 
+    @property
+    def words(self) -> str:
+        """How it is called in a finding."""
+        return self.rotation + (f' behind {self.start} numbers' if self.start else '')
+
     def names(self, size: int, joints: int = 0, state: Array | None = None) -> tuple[str, ...]:
         """Return the names of all numbers of a state; ``?`` for those that are not understood.
 

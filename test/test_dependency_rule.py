@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = 'vla_ros'
 
 PARTS = {'policy', 'ik', 'robots', 'sim', 'replay'}
-LEAVES = {'resources', 'section', 'image_codec'}
-ASSEMBLIES = {'assembly', 'lockstep', 'bringup'}
+LEAVES = {'resources', 'section', 'image_codec', 'page', 'progress'}
+ASSEMBLIES = {'assembly', 'lockstep', 'bringup', 'policy_replay'}
 
 # Each top-level module or folder, and the others it may import.
 MAY_IMPORT: dict[str, set[str]] = {

@@ -19,6 +19,7 @@ VERBS: dict[str, str] = {
     'episode': 'list, import, export: episodes of data sets to bags and back',
     'replay': 'let a policy answer a recording, and compare its chunks with what was recorded',
     'policy': 'inspect: say what is in a checkpoint directory, and whether it will load',
+    'timing': 'run the control side on a recording with other latencies, drops and delays',
 }
 """Verb -> help. ``vla_ros.cli.<verb>`` is imported only when used: each needs other libraries."""
 

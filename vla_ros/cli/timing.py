@@ -1,4 +1,4 @@
-"""``vla-ros timing``: the control side on a recording, on a virtual clock, with disturbed timing."""
+"""``vla-ros timing``: the control side on a recording, with its timing disturbed."""
 
 from __future__ import annotations
 
@@ -74,6 +74,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name in POLICY_OPTIONS:
         policy.add_argument(f'--{name.replace("_", "-")}', metavar='VALUE',
                             help=f'option {name} of the policy')
+    policy.add_argument('--parameter', action='append', default=[], metavar='NAME=VALUE',
+                        help='of the policy node (max_camera_skew_s, frozen_image_s, …); may be '
+                             'given again')
     policy.add_argument('--task', metavar='TEXT', help='instruction, instead of the recorded one')
     add_topic_arguments(parser)
     for name in ('chunks', 'commands'):
@@ -121,7 +124,7 @@ def request(args: argparse.Namespace) -> TimingRequest:
                                        if getattr(args, name)}}
     # Whoever runs this has armed it; the switches of a person are not in a bag.
     armed = {**values, 'auto_arm': True, 'dry_run': False, 'hold_to_run_timeout_s': 0.0}
-    ingest = node_parameters(())
+    ingest = node_parameters(args.parameter)
     return TimingRequest(
         args.bag, pipeline_config(values), lambda: guards(armed), values.get(
             'ik_backend', 'pinocchio'), IngestConfig.of_parameters(ingest), disturbances(args),
@@ -211,7 +214,7 @@ def _numbers(option: str, text: str) -> list[float]:
 def _span(option: str, text: str) -> Span:
     from vla_ros.replay.closed_timing.disturbance import Span
 
-    start, plus, duration = text.partition('+')
+    start, _, duration = text.partition('+')
     try:
         return Span(float(start), float(duration))
     except ValueError:

@@ -23,10 +23,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     **{name: {'core'} for name in LEAVES},
     **{name: {'core'} | LEAVES for name in PARTS},
     **{name: {'core'} | LEAVES | PARTS for name in ASSEMBLIES},
+    'timing_replay': {'core', 'assembly', 'policy_replay'} | LEAVES | PARTS,
     'panel': {'core', 'image_codec'},
     'ros': {'core'} | LEAVES | PARTS | ASSEMBLIES | {'demo', 'panel'},
     'demo': {'core'} | LEAVES | PARTS | ASSEMBLIES,
-    'cli': {'core', 'demo', 'ros'} | LEAVES | PARTS | ASSEMBLIES,
+    'cli': {'core', 'demo', 'ros', 'timing_replay'} | LEAVES | PARTS | ASSEMBLIES,
     'pytest_plugin': {'cli', 'core'} | PARTS,
     'launch': {'core'} | ASSEMBLIES,
 }

@@ -15,12 +15,14 @@ VERBS: dict[str, str] = {
     'demo': 'let a simulated arm do a task, and leave a video and a report',
     'arm': 'check: listen to an arm and say what is wrong with it; sends nothing',
     'bag': 'info: say what is in a recording, and whether a policy can be replayed on it',
+    'convention': 'say which action convention a recording has, and whether a policy fits it',
     'episode': 'list, import, export: episodes of data sets to bags and back',
     'record': 'write a run into bags, or keep its last seconds until they are asked for',
     'play': "publish a recording's sensors with /clock, so that the real nodes run against it",
     'replay': 'let a policy answer a recording, and compare its chunks with what was recorded',
     'teleop': 'override the gripper or the arm with a keyboard, pad, 3D mouse or leader arm',
     'policy': 'inspect: say what is in a checkpoint directory, and whether it will load',
+    'timing': 'run the control side on a recording with other latencies, drops and delays',
 }
 """Verb -> help. ``vla_ros.cli.<verb>`` is imported only when used: each needs other libraries."""
 

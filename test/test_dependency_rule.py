@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = 'vla_ros'
 
 PARTS = {'policy', 'ik', 'robots', 'sim', 'replay'}
-LEAVES = {'resources', 'section', 'image_codec'}
+LEAVES = {'resources', 'section', 'image_codec', 'page', 'progress'}
 ASSEMBLIES = {'assembly', 'lockstep', 'bringup'}
 
 # Each top-level module or folder, and the others it may import.
@@ -25,12 +25,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     **{name: {'core'} | LEAVES | PARTS for name in ASSEMBLIES},
     'ros': {'core'} | LEAVES | PARTS | ASSEMBLIES | {'demo'},
     'demo': {'core'} | LEAVES | PARTS | ASSEMBLIES,
-    'cli': {'core', 'demo', 'ros'} | LEAVES | PARTS | ASSEMBLIES,
+    'report': {'core'} | LEAVES | PARTS | ASSEMBLIES,
+    'cli': {'core', 'demo', 'report', 'ros'} | LEAVES | PARTS | ASSEMBLIES,
     'launch': {'core'} | ASSEMBLIES,
 }
 
 # What the layers below may not even load: ROS has to be optional for the command line's --help.
-ONLY_LAZILY = {('cli', 'ros'), ('cli', 'demo')}
+ONLY_LAZILY = {('cli', 'ros'), ('cli', 'demo'), ('cli', 'report')}
 
 # Libraries that belong to some layers only. A name ends with * where it stands for a family.
 ONLY_IN: dict[str, set[str]] = {
@@ -43,6 +44,8 @@ ONLY_IN: dict[str, set[str]] = {
     'rosbags': {'replay'},
     'pyarrow': {'replay'},
     'av': {'demo', 'replay'},
+    'matplotlib': {'demo', 'page', 'report'},
+    'rerun': {'report'},
     'launch': {'launch'},
     'launch_ros': {'launch'},
     'rclpy': {'ros'},

@@ -16,6 +16,7 @@ VERBS: dict[str, str] = {
     'arm': 'check: listen to an arm and say what is wrong with it; sends nothing',
     'bag': 'info: say what is in a recording, and whether a policy can be replayed on it',
     'episode': 'list, import, export: episodes of data sets to bags and back',
+    'report': 'say what went wrong in a recording, and why, as one page',
     'policy': 'inspect: say what is in a checkpoint directory, and whether it will load',
 }
 """Verb -> help. ``vla_ros.cli.<verb>`` is imported only when used: each needs other libraries."""

@@ -27,6 +27,7 @@ SERIES = tuple(COLOURS[name][0] for name in ('blue', 'red', 'green', 'purple', '
 
 DASHED = (0, (4, 2))
 
+_DECIMALS = re.compile(r'\d+\.\d{3,}')  # of places on paper; text is not touched
 _WIDTH_IN = 10.8  # the text of a page is 1036 px wide: a point is a point at full width
 _STYLE = {'svg.fonttype': 'none', 'svg.hashsalt': 'vla_ros', 'font.family': 'DejaVu Sans',
           'path.simplify': True, 'path.simplify_threshold': 0.3, 'axes.formatter.useoffset': False}
@@ -95,13 +96,16 @@ def to_svg(figure: Figure, alt: str) -> str:
     text = text[text.index('<svg'):]
     text = re.sub(r'<metadata>.*?</metadata>', '', text, flags=re.DOTALL)
     text = re.sub(r'<!--.*?-->\s*', '', text, flags=re.DOTALL)
-    text = re.sub(r'\d+\.\d{3,}', lambda match: f'{float(match[0]):.2f}'.rstrip('0').rstrip('.'),
-                  text)
+    text = re.sub(r'<[^>]*>', lambda tag: _DECIMALS.sub(_shorter, tag[0]), text)
     for colour, variable in variables().items():
         text = text.replace(colour, variable)
     return re.sub(r'<svg[^>]*?(viewBox="[^"]*")[^>]*>',
                   rf'<svg class="plot" role="img" aria-label="{_attribute(alt)}" \1 '
                   'xmlns:xlink="http://www.w3.org/1999/xlink">', text, count=1).strip()
+
+
+def _shorter(number: re.Match[str]) -> str:
+    return f'{float(number[0]):.2f}'.rstrip('0').rstrip('.')
 
 
 def _attribute(text: str) -> str:

@@ -16,6 +16,8 @@ COLOURS: dict[str, tuple[str, str]] = {
     'green': ('#0b8a63', '#3cc49a'),
     'red': ('#c8500a', '#ff8552'),
     'purple': ('#a8578a', '#dc93c2'),
+    'amber': ('#e0a30f', '#edb93f'),
+    'maroon': ('#a1260d', '#f2664a'),
     'sky': ('#3f9fd6', '#7cc7f2'),
 }
 """Name -> (on a light ground, on a dark one)."""

@@ -25,7 +25,7 @@ from vla_ros.page.figure import (
 )
 from vla_ros.page.style import COLOURS
 
-_PERSON, _BAD = SERIES[0], COLOURS['red'][0]
+_PERSON, _BAD = SERIES[0], COLOURS['maroon'][0]
 _MOST_LIMITERS, _MOST_MODES_SHOWN = 8, 1500
 _LENGTHS = ('gripper', 'finger', 'width')
 
@@ -145,7 +145,7 @@ def draw_policy(report: Numbers) -> str:
     axes = np.atleast_2d(figure.subplots(rows, 2, sharex=True))
     shade_modes(list(axes.flat), mode_spans(report))
     for ax, name in zip(axes.T.flat, names):
-        _line(ax, actions[name], SERIES[3], '-', 1.0)
+        _line(ax, actions[name], SERIES[3], '-', 1.0, marker='.')
         _mark_people(ax, report)
         dress(ax, name)
         ax.margins(y=0.12)
@@ -187,11 +187,13 @@ def _end(report: Numbers) -> float:
     return max(report['bag']['duration_s'], 0.1)
 
 
-def _line(ax: Axes, curve: Numbers | None, colour: str, style: Any, scale: float) -> None:
+def _line(ax: Axes, curve: Numbers | None, colour: str, style: Any, scale: float,
+          marker: str = '') -> None:
     if not curve:
         return
     y = np.array([np.nan if v is None else v * scale for v in curve['value']])
-    ax.plot(curve['time_s'], y, color=colour, linestyle=style, linewidth=1.2, zorder=3)
+    ax.plot(curve['time_s'], y, color=colour, linestyle=style, linewidth=1.2, zorder=3,
+            marker=marker, markersize=2.5)
 
 
 def _calm(ax: Axes, unit: str) -> None:
@@ -279,7 +281,7 @@ def _area(ax: Axes, y: int, share: Sequence[float], bin_s: float) -> None:
 
 
 def _solid(mode: str) -> str:
-    return {'AUTONOMOUS': COLOURS['green'][0], 'HOLD': COLOURS['orange'][0], 'STOPPED': _BAD,
+    return {'AUTONOMOUS': COLOURS['green'][0], 'HOLD': COLOURS['amber'][0], 'STOPPED': _BAD,
             'INTERVENTION': COLOURS['blue'][0]}.get(mode, PALE)
 
 

@@ -40,8 +40,7 @@ def render_bag(report: Numbers, moments: Sequence[Numbers] = ()) -> str:
              _plot('What the policy asked for', figures.draw_policy(report),
                    'First step of every chunk, in the policy’s own units.'),
              _modes(report), _people(report), _limiters(report),
-             _plot('Latencies', draw_histograms(report['latencies']),
-                   'Line: median; dotted: 99 % are below it.'),
+             latency_section(report['latencies']),
              _inputs(report), _chunks(report), _diagnostics(report), _recording(report)]
     return page.document(f'{report["verdict"]["word"]}: {report["bag"]["path"]}', parts)
 
@@ -56,8 +55,8 @@ def _header(report: Numbers) -> str:
     return page.header(
         kind, verdict['word'],
         [verdict['first'] if verdict['kind'] != 'good' else '',
-         f'{people} intervention{"s" * (people != 1)}, {helped:.1f} s together'
-         if report['modes'] else ''],
+         (f'{people} intervention{"s" * (people != 1)}, {helped:.1f} s together' if people else
+          'No interventions') if report['modes'] else ''],
         [f'{bag["path"]} · {bag["duration_s"]:.1f} s · {bag["messages"]} messages'
          + (f' · {bag["start"]}' if bag['start'] else ''),
          ' · '.join(text for text in (
@@ -112,6 +111,18 @@ def _limiters(report: Numbers) -> str:
     return page.section('Limiters', body + page.note(
         f'{limiters["ticks"]} ticks recorded, {report["ticks"]["lost"]} lost. Numbers in the '
         'names are replaced by #.'))
+
+
+def latency_section(latencies: Numbers) -> str:
+    """Return histograms and quantiles of times."""
+    if not latencies:
+        return ''
+    svg = draw_histograms(latencies)
+    rows = [(escape(name), str(v['count']), *(page.number(v[key], '.2f') for key in (
+        'least_ms', 'p50_ms', 'p90_ms', 'p99_ms', 'most_ms'))) for name, v in latencies.items()]
+    return page.section('Latencies', svg + (page.note(
+        'Line: median; dotted: 99 % are below it.') if svg else '') + page.table(
+        ('time', '#n', '#least [ms]', '#p50', '#p90', '#p99', '#most'), rows))
 
 
 def _inputs(report: Numbers) -> str:

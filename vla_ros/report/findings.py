@@ -53,11 +53,10 @@ def find(g: Gathered) -> list[Finding]:
     """Return everything that was found, the worst first."""
     found: list[Finding] = []
     for look in _LOOKS:
-        found += look(g)
+        found += sorted(look(g), key=lambda f: float('inf') if f.time_s is None else f.time_s)
     if not any(f.severity in ('bad', 'middle') for f in found):
         found.append(Finding('good', 'all', 'Nothing went wrong that this recording shows.'))
-    return sorted(found, key=lambda f: (_ORDER[f.severity], f.time_s if f.time_s is not None
-                                        else float('inf')))
+    return sorted(found, key=lambda f: _ORDER[f.severity])
 
 
 # Modes
@@ -112,6 +111,9 @@ def _cause(g: Gathered, reason: str, span: Span[tuple[str, str]]) -> str:
     """Return what else the recording shows at that time that explains the reason."""
     if 'joint_states' in reason:
         return _why_joints(g, span)
+    if reason == 'policy process is gone' and span.end_ns < mode_spans(g)[-1].end_ns:
+        return ('It came back: the process or its machine was stalled for longer than its lease '
+                '(policy_lease_s), it had not ended.')
     if 'action_chunk' in reason or 'no step is due' in reason:
         return _why_chunks(g, span)
     return ''

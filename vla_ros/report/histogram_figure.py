@@ -10,12 +10,15 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from vla_ros.page.figure import COMMANDED, INK, MEASURED, PALE, dress, new_figure, to_svg
 
-_COLUMNS, _MOST = 3, 12
+_COLUMNS, _MOST, _LEAST_MS = 3, 12, 0.05
 
 
 def draw_histograms(latencies: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return a panel for each distribution of :class:`vla_ros.report.tally.Histogram`."""
-    names = list(latencies)[:_MOST]
+    """Return a panel for each distribution of :class:`vla_ros.report.tally.Histogram`.
+
+    Those that are as good as zero throughout have none.
+    """
+    names = [name for name, values in latencies.items() if values['most_ms'] > _LEAST_MS][:_MOST]
     if not names:
         return ''
     rows = -(-len(names) // _COLUMNS)

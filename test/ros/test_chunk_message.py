@@ -10,9 +10,9 @@ from rclpy.serialization import deserialize_message, serialize_message
 from trajectory_msgs.msg import JointTrajectory
 
 from vla_ros.core.errors import InputError
+from vla_ros.core.policy_description import PolicyDescription
 from vla_ros.core.types import ActionChunk, ActionConvention, ActionFrame, ActionSpace
 from vla_ros.ros.chunk_message import chunk_frame_id, chunk_from_message, chunk_message
-from vla_ros.ros.policy_description import PolicyDescription
 from vla_ros.ros.stamps import duration_message
 
 DT = 100_000_000

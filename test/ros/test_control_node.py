@@ -19,14 +19,14 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, String
 from trajectory_msgs.msg import JointTrajectory
 
+from vla_ros.core.observation_record import ObservationRecord
+from vla_ros.core.policy_description import PolicyDescription
 from vla_ros.core.provenance import decode
 from vla_ros.core.types import ActionChunk, ActionConvention, ActionSpace
 from vla_ros.robots import load_profile
 from vla_ros.ros import qos
 from vla_ros.ros.chunk_message import chunk_message, withdrawal_message
 from vla_ros.ros.joint_states import joint_state_message
-from vla_ros.ros.observation_record import ObservationRecord
-from vla_ros.ros.policy_description import PolicyDescription
 from vla_ros.ros.stamps import duration_message, time_message
 
 pytestmark = pytest.mark.ros

@@ -14,8 +14,8 @@ from graph_rig import node_process, stamp_ns, wait_until
 from policy_world import INFERENCE, PROFILE, TASK, THIRD, WRIST, World
 from sensor_msgs.msg import Image, JointState
 
+from vla_ros.core.policy_description import PolicyDescription
 from vla_ros.ros.chunk_message import chunk_from_message
-from vla_ros.ros.policy_description import PolicyDescription
 
 pytestmark = pytest.mark.ros
 

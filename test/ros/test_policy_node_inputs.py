@@ -13,7 +13,7 @@ from graph_rig import stamp_ns, wait_until
 from policy_world import INFERENCE, TASK, THIRD, WRIST, World
 from sensor_msgs.msg import Image
 
-from vla_ros.ros.observation_record import ObservationRecord
+from vla_ros.core.observation_record import ObservationRecord
 from vla_ros.ros.stamps import time_message
 
 pytestmark = pytest.mark.ros

@@ -20,13 +20,13 @@ from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
+from vla_ros.core.policy_description import PolicyDescription
 from vla_ros.policy.openvla.tiny import write_demo_checkpoint
 from vla_ros.robots import load_profile
 from vla_ros.ros import qos
 from vla_ros.ros.chunk_message import chunk_from_message
 from vla_ros.ros.images import image_from_rgb
 from vla_ros.ros.joint_states import joint_state_message
-from vla_ros.ros.policy_description import PolicyDescription
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 

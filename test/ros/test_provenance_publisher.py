@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pytest
 from std_msgs.msg import String
 
+from vla_ros.core.observation_record import ObservationRecord
 from vla_ros.core.provenance import decode
 from vla_ros.ros import qos
-from vla_ros.ros.observation_record import ObservationRecord
 from vla_ros.ros.provenance_publisher import ProvenancePublisher
 
 

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 
 from vla_ros.core.errors import InputError, unknown_choice
+from vla_ros.core.policy_identity import PolicyIdentity
 from vla_ros.core.types import ActionChunk, Observation
 from vla_ros.policy.config_file import config_file
 from vla_ros.policy.expert import Expert, ExpertConfig, Intent, Scene
+from vla_ros.policy.identity import short_hash
 from vla_ros.policy.protocol import PolicySpec
 from vla_ros.section import Positive, Section, build
 
@@ -45,6 +47,12 @@ class ScriptedPolicy:
                                privileged=True, dt_ns=round(dt * 1e9), horizon=horizon)
         self._expert = Expert(config)
         self._dt = dt
+        self._settings = repr((config, dt, horizon))
+
+    @property
+    def identity(self) -> PolicyIdentity:
+        """Which policy exactly this is."""
+        return PolicyIdentity(self.spec.name, settings=short_hash(self._settings))
 
     def warm_up(self) -> None:
         """Do nothing: the first inference is as quick as any."""

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
 
-_NS_PER_S = 1_000_000_000
+from vla_ros.core.stamps import NS_PER_S, to_ns
+
+__all__ = ['header_ns', 'to_ns']
+
 _ENDIAN = {0: '>iI', 1: '<iI'}
-
-
-def to_ns(stamp: Any) -> int:
-    """Return a ``Time`` or ``Duration`` message in nanoseconds."""
-    return int(stamp.sec) * _NS_PER_S + int(stamp.nanosec)
 
 
 def header_ns(data: bytes) -> int:
@@ -20,4 +17,4 @@ def header_ns(data: bytes) -> int:
     It is read from its place, without the rest of the message. Zero means: never stamped.
     """
     sec, nanosec = struct.unpack_from(_ENDIAN[data[1] & 1], data, 4)
-    return int(sec) * _NS_PER_S + int(nanosec)
+    return int(sec) * NS_PER_S + int(nanosec)

@@ -96,16 +96,14 @@ def choose(topics: Mapping[str, Topic], inputs: Mapping[str, Input] = INPUTS,
     return found
 
 
-def missing(choices: Mapping[str, Choice]) -> dict[str, str]:
-    """Return, by input, why it has no topic."""
+def missing(choices: Mapping[str, Choice], inputs: Mapping[str, Input] | None = None,
+            ) -> dict[str, str]:
+    """Return, by input, why it has no topic; ``inputs`` are those that were asked for."""
+    known = {**INPUTS, **RECORDED, **(inputs or {})}
     return {name: (f'no name points to one topic; say which: {", ".join(choice.candidates)}'
                    if choice.candidates else
-                   f'no topic with messages of type {" or ".join(_types(name))}')
+                   f'no topic with messages of type {" or ".join(known[name].types)}')
             for name, choice in choices.items() if choice.topic is None}
-
-
-def _types(name: str) -> tuple[str, ...]:
-    return {**INPUTS, **RECORDED}[name].types
 
 
 def _given(name: str, topic: str, candidates: tuple[str, ...],

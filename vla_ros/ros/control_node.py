@@ -23,6 +23,7 @@ from vla_ros.core.degradation import Level as Rung
 from vla_ros.core.errors import ConfigError, InputError
 from vla_ros.core.override_gripper import GripperOverrideMode
 from vla_ros.core.pipeline import Tick
+from vla_ros.core.policy_description import PolicyDescription
 from vla_ros.ik import choose_ik
 from vla_ros.robots import load_profile
 from vla_ros.robots.adapters import load_driver
@@ -37,7 +38,6 @@ from vla_ros.ros.override_inputs import OverrideInputs
 from vla_ros.ros.override_publisher import OverridePublisher
 from vla_ros.ros.parameters import NodeParameters
 from vla_ros.ros.pipeline_config import guards, pipeline_config
-from vla_ros.ros.policy_description import PolicyDescription
 from vla_ros.ros.provenance_publisher import ProvenancePublisher
 from vla_ros.ros.realtime import RealtimeSettings
 from vla_ros.ros.robot_description import follow_if_described

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from vla_ros.core.policy_description import (
+    PolicyDescription,
+    convention_from_json,
+    convention_to_json,
+)
 from vla_ros.ros.chunk_message import chunk_frame_id, chunk_from_message, chunk_message
 from vla_ros.ros.images import (
     camera_info,
@@ -11,11 +16,6 @@ from vla_ros.ros.images import (
     rgb_from_image,
 )
 from vla_ros.ros.joint_states import JointStateReader, joint_state_message, joint_vector
-from vla_ros.ros.policy_description import (
-    PolicyDescription,
-    convention_from_json,
-    convention_to_json,
-)
 from vla_ros.ros.poses import (
     FrameMarkers,
     frames_from_markers,

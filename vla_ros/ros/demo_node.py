@@ -23,6 +23,7 @@ from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import MarkerArray
 
 from vla_ros.core.errors import InputError
+from vla_ros.core.policy_description import PolicyDescription
 from vla_ros.demo.operator import ScriptedOperator
 from vla_ros.demo.recording import CAMERAS, HEIGHTS, Recording, Status, Stream
 from vla_ros.demo.sequence import TaskSequence
@@ -34,7 +35,6 @@ from vla_ros.ros import qos
 from vla_ros.ros.images import rgb_from_image
 from vla_ros.ros.joint_states import JointStateReader
 from vla_ros.ros.pacing import RateWindow
-from vla_ros.ros.policy_description import PolicyDescription
 from vla_ros.ros.poses import frames_from_markers
 from vla_ros.ros.stamps import to_ns
 

@@ -7,90 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from sensor_msgs.msg import JointState
 
-from vla_ros.core.errors import ConfigError, InputError
+from vla_ros.core.errors import InputError
+from vla_ros.core.joint_states import JointStateReader, joint_vector
 from vla_ros.ros.stamps import time_message
 
-
-class JointStateReader:
-    """Reads the same joints from every message of a topic.
-
-    The places of the joints are looked up once and kept while the sender keeps its order.
-
-    Parameters
-    ----------
-    names : Sequence[str]
-        The joints to read, in the order wanted.
-    topic : str
-        Where the messages come from, for the errors.
-    exact : bool
-        Refuse messages that name further joints (a command for a joint that is not there).
-
-    """
-
-    def __init__(self, names: Sequence[str], topic: str = 'joint_states', *,
-                 exact: bool = False) -> None:
-        self.names = tuple(names)
-        self.topic = topic
-        self._exact = exact
-        if len(set(self.names)) != len(self.names) or not self.names:
-            raise ConfigError(f'{topic}: joint names to read must be distinct, found {names}')
-        self._received: list[str] | None = None
-        self._index = np.empty(0, dtype=np.intp)
-
-    def position(self, msg: JointState) -> np.ndarray:
-        """Return the positions (n,) [rad, or m for a gripper] of the joints.
-
-        Raises
-        ------
-        InputError
-            When a joint is missing, named twice, has no position or one that is not finite.
-
-        """
-        return self._read(msg, 'position', msg.position)
-
-    def velocity(self, msg: JointState) -> np.ndarray | None:
-        """Return the velocities (n,) [rad/s or m/s], or None when the message has none."""
-        return self._read(msg, 'velocity', msg.velocity) if len(msg.velocity) else None
-
-    def effort(self, msg: JointState) -> np.ndarray | None:
-        """Return the efforts (n,) [Nm or N], or None when the message has none."""
-        return self._read(msg, 'effort', msg.effort) if len(msg.effort) else None
-
-    def _read(self, msg: JointState, what: str, values: Sequence[float]) -> np.ndarray:
-        if msg.name != self._received:
-            self._index = self._look_up(list(msg.name))
-            self._received = list(msg.name)
-        if len(values) != len(msg.name):
-            raise InputError(f'{self.topic}: {len(msg.name)} joint names but {len(values)} values '
-                             f'in {what!r}')
-        vector = np.asarray(values, dtype=np.float64)[self._index]
-        if not np.isfinite(vector).all():
-            bad = [f'{name} = {value}' for name, value in zip(self.names, vector, strict=True)
-                   if not np.isfinite(value)]
-            raise InputError(f'{self.topic}: {what} is not finite: {", ".join(bad)}')
-        return vector
-
-    def _look_up(self, received: list[str]) -> np.ndarray:
-        place = {name: i for i, name in enumerate(received)}
-        listed = ', '.join(received) or 'none'
-        if len(place) != len(received):
-            twice = sorted({name for name in received if received.count(name) > 1})
-            raise InputError(f'{self.topic}: joint named more than once: {", ".join(twice)} '
-                             f'(received: {listed})')
-        missing = [name for name in self.names if name not in place]
-        if missing:
-            raise InputError(f'{self.topic}: missing joints: {", ".join(missing)} '
-                             f'(received: {listed})', missing=missing, received=received)
-        if self._exact and len(received) > len(self.names):
-            unknown = [name for name in received if name not in self.names]
-            raise InputError(f'{self.topic}: unknown joints: {", ".join(unknown)} '
-                             f'(known: {", ".join(self.names)})', unknown=unknown)
-        return np.array([place[name] for name in self.names], dtype=np.intp)
-
-
-def joint_vector(msg: JointState, names: Sequence[str], topic: str = 'joint_states') -> np.ndarray:
-    """Return the positions (n,) of ``names`` in one message; see :class:`JointStateReader`."""
-    return JointStateReader(names, topic).position(msg)
+__all__ = ['JointStateReader', 'joint_state_message', 'joint_vector']
 
 
 def joint_state_message(names: Sequence[str], position: Sequence[float] | np.ndarray,

@@ -24,6 +24,8 @@ from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
 from vla_ros.core.errors import InputError, VlaRosError, unknown_choice
+from vla_ros.core.observation_record import ObservationRecord
+from vla_ros.core.policy_description import PolicyDescription
 from vla_ros.ik import load_ik
 from vla_ros.policy import Policy, load_policy
 from vla_ros.robots import RobotProfile, load_profile
@@ -33,9 +35,7 @@ from vla_ros.ros.chunk_message import chunk_frame_id, chunk_message, withdrawal_
 from vla_ros.ros.context import run_node
 from vla_ros.ros.diagnostics import Diagnostics, Level, ThrottledLog
 from vla_ros.ros.observation_inputs import ObservationInputs
-from vla_ros.ros.observation_record import ObservationRecord
 from vla_ros.ros.parameters import NodeParameters
-from vla_ros.ros.policy_description import PolicyDescription
 from vla_ros.ros.policy_loading import Loading, unfinished
 from vla_ros.ros.python_log import log_to, stop_logging
 from vla_ros.ros.rate import Tick, Ticker

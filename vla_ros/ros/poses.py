@@ -10,10 +10,10 @@ from geometry_msgs.msg import Pose
 from visualization_msgs.msg import Marker, MarkerArray
 
 from vla_ros.core import se3
-from vla_ros.core.errors import InputError
+from vla_ros.core.frame_markers import frames_from_markers, pose_from_message
 from vla_ros.ros.stamps import time_message
 
-_QUATERNION_TOLERANCE = 1e-3
+__all__ = ['FrameMarkers', 'frames_from_markers', 'pose_from_message', 'pose_message', 'set_pose']
 
 # How a frame looks in RViz, by the beginning of its name: (Marker type, size [m], colour r g b a).
 _LOOKS: dict[str, tuple[int, tuple[float, float, float], tuple[float, float, float, float]]] = {
@@ -40,25 +40,6 @@ def set_pose(msg: Pose, T: np.ndarray) -> None:
     q = se3.quaternion_from_rotation(T[:3, :3]).tolist()
     msg.position.x, msg.position.y, msg.position.z = T[:3, 3].tolist()
     msg.orientation.x, msg.orientation.y, msg.orientation.z, msg.orientation.w = q
-
-
-def pose_from_message(msg: Pose, topic: str = 'pose') -> np.ndarray:
-    """Return the 4x4 pose [m] of a ``Pose``.
-
-    Raises
-    ------
-    InputError
-        When a number is not finite or the quaternion is not of unit length (within 0.001). The
-        all-zero quaternion of an empty message is refused, not taken for the identity.
-
-    """
-    p = np.array([msg.position.x, msg.position.y, msg.position.z])
-    q = np.array([msg.orientation.x, msg.orientation.y, msg.orientation.z, msg.orientation.w])
-    if not np.isfinite(p).all():
-        raise InputError(f'{topic}: position is not finite: {p.tolist()}')
-    if not abs(float(np.linalg.norm(q)) - 1.0) <= _QUATERNION_TOLERANCE:
-        raise InputError(f'{topic}: orientation x y z w = {q.tolist()} is not a unit quaternion')
-    return se3.pose(se3.rotation_from_quaternion(q), p)
 
 
 class FrameMarkers:
@@ -92,29 +73,6 @@ class FrameMarkers:
         marker.color.r, marker.color.g, marker.color.b, marker.color.a = colour
         self._markers[name] = marker
         return marker
-
-
-def frames_from_markers(msg: MarkerArray, topic: str = 'sim/objects',
-                        frame_id: str | None = None) -> dict[str, np.ndarray]:
-    """Return the frames (name -> 4x4 [m]) of a ``MarkerArray``; the name is the marker's ``ns``.
-
-    Raises
-    ------
-    InputError
-        When a marker has no name, one that was there before, a pose that cannot be used, or (with
-        ``frame_id``) another frame.
-
-    """
-    frames: dict[str, np.ndarray] = {}
-    for marker in msg.markers:
-        if not marker.ns or marker.ns in frames:
-            raise InputError(f'{topic}: marker names must be distinct and not empty, '
-                             f'found {[m.ns for m in msg.markers]}')
-        if frame_id is not None and marker.header.frame_id != frame_id:
-            raise InputError(f'{topic}: {marker.ns!r} is in frame {marker.header.frame_id!r}, '
-                             f'expected {frame_id!r}')
-        frames[marker.ns] = pose_from_message(marker.pose, f'{topic}: {marker.ns!r}')
-    return frames
 
 
 def _look(name: str) -> tuple[Any, Any, Any]:

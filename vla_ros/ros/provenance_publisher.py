@@ -10,9 +10,9 @@ from rclpy.node import Node
 from std_msgs.msg import String
 
 from vla_ros.core.errors import InputError, VlaRosError
+from vla_ros.core.observation_record import ObservationRecord
 from vla_ros.core.provenance import ProvenanceWriter
 from vla_ros.ros import qos
-from vla_ros.ros.observation_record import ObservationRecord
 
 _PERIOD_S = 0.1
 _KEPT = 64  # observations and chunks whose other half has not come

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 
 from vla_ros.core.errors import ConfigError, InputError
+from vla_ros.core.policy_identity import PolicyIdentity
 from vla_ros.core.types import ActionChunk, Observation
+from vla_ros.policy.identity import short_hash, statistics_hash, weights_hash
 from vla_ros.policy.openvla.action_tokens import ActionTokens
 from vla_ros.policy.openvla.checkpoint import Checkpoint
 from vla_ros.policy.openvla.image_processor import ImageProcessor
-from vla_ros.policy.openvla.images import ImagePipeline
+from vla_ros.policy.openvla.images import ImagePipeline, mismatch
 from vla_ros.policy.openvla.inspection.conventions import Convention, objections
 from vla_ros.policy.openvla.loading import LoadOptions, load_model
 from vla_ros.policy.openvla.model import OpenVLAForActionPrediction, execution_device
@@ -47,6 +51,8 @@ class Parts:
         Camera images to the model's input.
     tokens : ActionTokens
         Ids to numbers.
+    quantization : str
+        ``none``, ``int8`` or ``nf4``.
 
     """
 
@@ -57,6 +63,7 @@ class Parts:
     prompter: Prompter
     images: ImagePipeline
     tokens: ActionTokens
+    quantization: str = 'none'
 
 
 def load_parts(settings: PolicySettings, model_options: dict[str, Any], load: LoadOptions) -> Parts:
@@ -91,7 +98,8 @@ def load_parts(settings: PolicySettings, model_options: dict[str, Any], load: Lo
                           f'vision towers, the model has {len(model.config.towers)}')
     return Parts(checkpoint, model, statistics, key, prompter,
                  ImagePipeline(settings.cameras, settings.image, processor),
-                 ActionTokens(model.config.action_vocabulary, model.config.n_action_bins))
+                 ActionTokens(model.config.action_vocabulary, model.config.n_action_bins),
+                 load.quantization)
 
 
 def _check_convention(settings: PolicySettings, statistics: Statistics, key: str) -> None:
@@ -158,6 +166,50 @@ class VLAPolicy:
             convention=settings.convention, dims=settings.dims)
         for line in self.describe():
             _log.info(line)
+
+    @cached_property
+    def identity(self) -> PolicyIdentity:
+        """Which policy exactly this is."""
+        parts = self.parts
+        checkpoint = parts.checkpoint
+        return PolicyIdentity(
+            self.spec.name, checkpoint.path.name,
+            weights_hash(checkpoint.path, checkpoint.weights),
+            statistics_hash(parts.key, parts.statistics.datasets[parts.key]),
+            short_hash(repr(self.settings)), parts.quantization,
+            str(parts.model.dtype).removeprefix('torch.'))
+
+    @property
+    def statistics_keys(self) -> tuple[str, ...]:
+        """The datasets whose statistics the checkpoint has."""
+        return tuple(self.parts.statistics.datasets)
+
+    def with_statistics(self, key: str) -> VLAPolicy:
+        """Return this policy, its weights shared, with the statistics of another dataset.
+
+        Raises
+        ------
+        ConfigError
+            When that dataset's do not fit the model.
+
+        """
+        other = copy.copy(self)
+        other.__dict__.pop('identity', None)
+        other.parts = replace(self.parts, key=key)
+        other.action = self._bounds(key, 'action')
+        if other.action.size != self.action.size:
+            raise ConfigError(f'{self.parts.statistics.source}: {key} has actions of '
+                              f'{other.action.size} numbers, the model {self.action.size}')
+        return other
+
+    def image_objection(self, camera: str, size: tuple[int, int]) -> str:
+        """Return what will happen to pictures (height, width) that training did not see so."""
+        images = self.parts.images
+        return mismatch(camera, size, images.rules.trained_on, images.processor.size)
+
+    def _bounds(self, key: str, part: str) -> Bounds:
+        """Return the ranges of a part in the statistics of a dataset."""
+        return self.parts.statistics.bounds(key, part, Normalization.BOUNDS_Q99)
 
     def describe(self) -> list[str]:
         """Return, in lines for people, what was loaded and by which rules it is fed and read."""

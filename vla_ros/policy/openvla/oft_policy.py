@@ -18,6 +18,7 @@ from vla_ros.policy.openvla.layout import ChunkLayout, find_layout
 from vla_ros.policy.openvla.loading import load_components
 from vla_ros.policy.openvla.parallel import Components, Context, ParallelDecoder
 from vla_ros.policy.openvla.settings import PolicySettings, load_options, read_settings
+from vla_ros.policy.openvla.statistics import OFT_EPSILON, Bounds
 
 NAME = 'openvla_oft'
 PROPRIO = 'proprio'
@@ -68,6 +69,22 @@ class OpenVLAOFTPolicy(VLAPolicy):
             f'{f"{proprio.size} numbers" if proprio else "none"}; normalisation '
             f'{self.layout.normalization.value} and chunk length {self.layout.reason}',
         ]
+
+    def with_statistics(self, key: str) -> OpenVLAOFTPolicy:
+        """Return this policy with the statistics of another dataset, or raise ConfigError."""
+        other = super().with_statistics(key)
+        assert isinstance(other, OpenVLAOFTPolicy)
+        proprio = self.layout.proprio
+        if proprio is not None:
+            proprio = self._bounds(key, PROPRIO)
+            if self.layout.proprio is not None and proprio.size != self.layout.proprio.size:
+                raise ConfigError(f'{self.parts.statistics.source}: {key} has proprioception of '
+                                  f'{proprio.size} numbers')
+        other.layout = replace(self.layout, action=other.action, proprio=proprio)
+        return other
+
+    def _bounds(self, key: str, part: str) -> Bounds:
+        return self.parts.statistics.bounds(key, part, self.layout.normalization, OFT_EPSILON)
 
     def warm_up(self) -> None:
         """Answer once, and check that the model sees and attends in both directions.

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vla_ros.core.errors import ConfigError, InputError
-from vla_ros.core.types import ActionConvention, ActionFrame, ActionSpace, Rotation
-from vla_ros.ros.policy_description import (
+from vla_ros.core.policy_description import (
     PolicyDescription,
     convention_from_json,
     convention_to_json,
 )
+from vla_ros.core.types import ActionConvention, ActionFrame, ActionSpace, Rotation
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 conventions = st.builds(

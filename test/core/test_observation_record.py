@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from vla_ros.core.errors import InputError
-from vla_ros.ros.observation_record import ObservationRecord
+from vla_ros.core.observation_record import ObservationRecord
 
 RECORD = ObservationRecord(5, {'camera/wrist/image_raw': 4, 'joint_states': 5}, 1, 'pick «it» up',
                            12.5)

@@ -1,0 +1,355 @@
+"""What an open-loop replay found: all that a report, a test or a comparison needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vla_ros.core.errors import InputError
+from vla_ros.replay.open_loop.result_json import decoded, encoded
+
+VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Inference:
+    """One answer of the policy, and what was recorded.
+
+    Attributes
+    ----------
+    stamp_ns : int
+        The observation's time [ns]; step i is due at stamp + i dt.
+    predicted : np.ndarray
+        (H, D) in action units.
+    reference : np.ndarray
+        (H, D) in the same units; NaN where nothing was recorded.
+    executed : int
+        Steps until the next inference, at least 1 and at most H.
+    timings_ms : Mapping[str, float]
+        Stage -> time [ms]; ``infer`` is the whole call, the others are the policy's own.
+    instruction : str
+        The task in words.
+
+    """
+
+    stamp_ns: int
+    predicted: np.ndarray
+    reference: np.ndarray
+    executed: int
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+    instruction: str = ''
+
+
+@dataclass(frozen=True)
+class Missed:
+    """An observation that could not be made.
+
+    Attributes
+    ----------
+    now_ns : int
+        When it was asked for [ns].
+    stamp_ns : int | None
+        Which one [ns]; None: the newest.
+    reason : str
+        Why there is none.
+
+    """
+
+    now_ns: int
+    stamp_ns: int | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class DimensionMetrics:
+    """Errors of one number of an action, in action units.
+
+    Attributes
+    ----------
+    name, unit : str
+        Of the number.
+    spread : float
+        99th less first percentile of the reference: what is large and what is small here.
+    l1, l1_max : float
+        Mean and largest ``|predicted - reference|`` over all steps of all chunks.
+    executed_l1, executed_max : float
+        The same over the steps until the next inference.
+    relative : float | None
+        l1 / spread; None where the reference does not vary.
+    bias : float
+        Mean of ``predicted - reference``.
+    predicted_std, reference_std : float
+        How the mean of a chunk varies over the bag.
+
+    """
+
+    name: str
+    unit: str
+    spread: float
+    l1: float
+    l1_max: float
+    executed_l1: float
+    executed_max: float
+    relative: float | None
+    bias: float
+    predicted_std: float
+    reference_std: float
+
+
+@dataclass(frozen=True)
+class GripperMetrics:
+    """Closing and opening of the gripper, along the executed steps.
+
+    Attributes
+    ----------
+    closings, openings : tuple[int, int, int]
+        Predicted, recorded, and those of both that belong together.
+    precision, recall : float | None
+        Matched of the predicted, matched of the recorded events; None without any.
+    offset_s, offset_max_s : float | None
+        Mean and largest (by size) predicted less recorded time of matched events [s].
+    agreement : float
+        Share of the executed steps at which both are on the same side of half open.
+    least_open : float
+        The most closed that the policy asked for, as open fraction 0 to 1.
+    hovers : bool
+        The recording closes, the policy never does.
+
+    """
+
+    closings: tuple[int, int, int]
+    openings: tuple[int, int, int]
+    precision: float | None
+    recall: float | None
+    offset_s: float | None
+    offset_max_s: float | None
+    agreement: float
+    least_open: float
+    hovers: bool
+
+
+@dataclass(frozen=True)
+class LatencyMetrics:
+    """Times of one stage [ms]."""
+
+    count: int
+    mean: float
+    p50: float
+    p90: float
+    p99: float
+    max: float
+
+
+@dataclass(frozen=True, eq=False)
+class Metrics:
+    """The numbers of a replay.
+
+    Attributes
+    ----------
+    inferences, compared, missed : int
+        Answers, those with a reference, and observations that could not be made.
+    duration_s : float
+        Between the first and the last observation [s].
+    dimensions : tuple[DimensionMetrics, ...]
+        By dimension.
+    step_l1 : np.ndarray
+        (H, D) mean ``|predicted - reference|`` by step of the chunk, in action units.
+    step_relative : np.ndarray
+        (H,) mean of step_l1 / spread over the dimensions that vary.
+    threshold : float
+        Relative error above which a step is not used.
+    horizon : int
+        How many steps, from the first, stay at or below it.
+    relative, executed_relative : float
+        Mean of l1 / spread over the dimensions that vary: all steps, executed steps.
+    motion_ratio : float | None
+        Predicted by recorded motion of the arm; near zero: it stands still.
+    answer_ratio : float | None
+        How much the answers vary over the bag, by how much the recorded ones do; near zero: one
+        action for every input.
+    gripper : GripperMetrics | None
+        None without a gripper, or where the recording does not tell.
+    latency : Mapping[str, LatencyMetrics]
+        Stage -> times.
+
+    """
+
+    inferences: int
+    compared: int
+    missed: int
+    duration_s: float
+    dimensions: tuple[DimensionMetrics, ...]
+    step_l1: np.ndarray
+    step_relative: np.ndarray
+    threshold: float
+    horizon: int
+    relative: float
+    executed_relative: float
+    motion_ratio: float | None
+    answer_ratio: float | None
+    gripper: GripperMetrics | None
+    latency: Mapping[str, LatencyMetrics]
+
+
+@dataclass(frozen=True, eq=False)
+class Ablation:
+    """How the answers change when an input is taken away.
+
+    Attributes
+    ----------
+    name : str
+        ``black images``, ``other instruction``, ``first state``.
+    change : np.ndarray
+        (D,) mean ``|changed - predicted|`` in action units.
+    relative : float
+        Mean of change / spread over the dimensions that vary.
+    count : int
+        Observations that were asked again.
+
+    """
+
+    name: str
+    change: np.ndarray
+    relative: float
+    count: int
+
+
+@dataclass(frozen=True)
+class Counterfactual:
+    """How the error changes when one cause is undone.
+
+    Attributes
+    ----------
+    name : str
+        Which cause; see :mod:`vla_ros.replay.open_loop.suggestions`.
+    before, after : float
+        Relative error without and with it undone.
+    count : int
+        Observations that it was tried on.
+    detail : str
+        What was undone, for people.
+
+    """
+
+    name: str
+    before: float
+    after: float
+    count: int
+    detail: str = ''
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """What the numbers say to do.
+
+    Attributes
+    ----------
+    cause : str
+        Short and fixed, for programs; see ``docs/replay.md``.
+    text : str
+        A sentence with the numbers, for people.
+    certain : bool
+        Whether a counterfactual or a plain fact shows it, or it is only likely.
+
+    """
+
+    cause: str
+    text: str
+    certain: bool
+
+
+@dataclass(frozen=True, eq=False)
+class OpenLoopResult:
+    """Everything that a replay found.
+
+    Attributes
+    ----------
+    bag : str
+        Path of the bag.
+    start_ns : int
+        First receive time of the bag [ns].
+    policy : Mapping[str, str]
+        Who answered: ``name``, ``label`` and hashes; see :mod:`vla_ros.core.policy_identity`.
+    convention : Mapping[str, Any]
+        The action convention, as on the topic ``policy``.
+    dims, units : tuple[str, ...]
+        Names and units of an action's D numbers.
+    dt_ns, horizon : int
+        Of a chunk of the policy.
+    against, against_why : str
+        ``chunks``, ``commands`` or ``states``, and why these.
+    inferences : tuple[Inference, ...]
+        In time order.
+    missed : tuple[Missed, ...]
+        Observations that could not be made.
+    notes : tuple[str, ...]
+        What is odd about the bag or the comparison.
+    metrics : Metrics
+        The numbers.
+    ablations : tuple[Ablation, ...]
+        With ``--ablate``.
+    counterfactuals : tuple[Counterfactual, ...]
+        What was tried to name a cause.
+    suggestions : tuple[Suggestion, ...]
+        The most certain first.
+
+    """
+
+    bag: str
+    start_ns: int
+    policy: Mapping[str, str]
+    convention: Mapping[str, Any]
+    dims: tuple[str, ...]
+    units: tuple[str, ...]
+    dt_ns: int
+    horizon: int
+    against: str
+    against_why: str
+    inferences: tuple[Inference, ...]
+    missed: tuple[Missed, ...]
+    notes: tuple[str, ...]
+    metrics: Metrics
+    ablations: tuple[Ablation, ...] = ()
+    counterfactuals: tuple[Counterfactual, ...] = ()
+    suggestions: tuple[Suggestion, ...] = ()
+
+    def to_json(self) -> str:
+        """Return everything as JSON; what is not a number becomes null."""
+        return json.dumps({'kind': 'open_loop', 'version': VERSION, **encoded(self)},
+                          allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str, source: str = 'result') -> OpenLoopResult:
+        """Return the result that :meth:`to_json` wrote.
+
+        Raises
+        ------
+        InputError
+            When it is something else; names the source and the place.
+
+        """
+        try:
+            values = json.loads(text)
+        except ValueError as error:
+            raise InputError(f'{source}: not JSON: {error}', source=source) from error
+        if not isinstance(values, dict) or values.pop('kind', None) != 'open_loop':
+            raise InputError(f'{source}: not the result of an open-loop replay', source=source)
+        version = values.pop('version', None)
+        if version != VERSION:
+            raise InputError(f'{source}: version {version!r}; this one reads {VERSION}',
+                             source=source)
+        return decoded(cls, values, source)
+
+    @classmethod
+    def load(cls, path: Path) -> OpenLoopResult:
+        """Return the result in a file, or raise InputError that names it."""
+        try:
+            text = path.read_text(encoding='utf-8')
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f'{path}: cannot be read: {error}', path=path) from error
+        return cls.from_json(text, str(path))

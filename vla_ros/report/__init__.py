@@ -11,5 +11,6 @@ The page needs nothing from outside and shows only what ``report.json`` holds.
 """
 
 from vla_ros.report.bag_report import write_bag_report
+from vla_ros.report.replay_report import write_replay_report
 
-__all__ = ['write_bag_report']
+__all__ = ['write_bag_report', 'write_replay_report']

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,12 @@ from vla_ros.report.files import (
     LATENCY_COLUMNS,
     Rows,
     curve_rows,
-    histogram_rows,
-    latency_rows,
+    rows_of,
     write_report,
 )
 from vla_ros.report.gather import Gathered
 from vla_ros.report.moments import Moment, chosen
-from vla_ros.report.thumbnails import thumbnails
+from vla_ros.report.thumbnails import thumbnails, without_pictures
 from vla_ros.report.tool_path import ToolPath
 from vla_ros.robots import RobotProfile, load_profile, robot_names
 
@@ -59,7 +58,7 @@ def write_bag_report(bag_path: str | Path, out: str | Path, robot: str = '',
             shots = thumbnails(bag, moments, bar)
     for shot in shots:
         shot['time_s'] = found.seconds(shot['time_ns'])
-    report['moments'] = [_without_pictures(shot) for shot in shots]
+    report['moments'] = [without_pictures(shot) for shot in shots]
     return write_report(out, render_bag(report, shots), report, tables(report))
 
 
@@ -109,11 +108,11 @@ def tables(report: Mapping[str, Any]) -> dict[str, Rows]:
         curves['tool'] = report['tool']['curves']
     limiters = report['limiters']
     return {
-        'findings': _rows(report['findings'], ('severity', 'topic', 'time_s', 'text', 'why')),
-        'modes': _rows(report['modes'], ('time_s', 'duration_s', 'mode', 'reason')),
-        'interventions': _rows(report['interventions'],
+        'findings': rows_of(report['findings'], ('severity', 'topic', 'time_s', 'text', 'why')),
+        'modes': rows_of(report['modes'], ('time_s', 'duration_s', 'mode', 'reason')),
+        'interventions': rows_of(report['interventions'],
                                ('time_s', 'duration_s', 'channel', 'what')),
-        'gripper_events': _rows(report['gripper_events'], ('time_s', 'what', 'who')),
+        'gripper_events': rows_of(report['gripper_events'], ('time_s', 'what', 'who')),
         'limiters': (('limiter', 'ticks', 'of_ticks'), [
             (name, entry['ticks'], limiters['ticks'])
             for name, entry in limiters['limiters'].items()]),
@@ -126,13 +125,3 @@ def tables(report: Mapping[str, Any]) -> dict[str, Rows]:
                        histogram_rows(report['latencies'])),
         'curves': (('group', 'name', 'time_s', 'value'), curve_rows(curves)),
     }
-
-
-def _rows(entries: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Rows:
-    rows: Iterable[Sequence[Any]] = [[entry.get(key) for key in columns] for entry in entries]
-    return columns, rows
-
-
-def _without_pictures(shot: Mapping[str, Any]) -> dict[str, Any]:
-    return {**shot, 'pictures': [{k: v for k, v in picture.items() if k != 'jpeg'}
-                                 for picture in shot['pictures']]}

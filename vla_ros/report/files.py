@@ -67,6 +67,11 @@ def finite(value: Any) -> Any:
     return value
 
 
+def rows_of(entries: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> Rows:
+    """Return a table of these keys of mappings; a key that is absent is empty."""
+    return columns, [[entry.get(key) for key in columns] for entry in entries]
+
+
 def curve_rows(curves: Mapping[str, Mapping[str, Any]]) -> Iterable[Sequence[Any]]:
     """Yield (group, name, time_s, value) of nested curves; breaks are left out."""
     for group, named in curves.items():

@@ -41,7 +41,7 @@ class Gathered:
     def __init__(self, bag: Bag) -> None:
         self.bag = bag
         self.path = Path(bag.path)
-        self.clock = _clock(bag)
+        self.clock = node_clock(bag)
         self.start_ns = self.clock.start_ns
         self.streams = {t.name: StreamTally(t.name, t.type) for t in bag.topics.values() if t.count}
         self.command_topic = choose(bag.topics, RECORDED)['commands'].topic
@@ -223,7 +223,7 @@ def gather(bag: Bag, progress: Progress | None = None) -> Gathered:
     return found
 
 
-def _clock(bag: Bag) -> NodeClock:
+def node_clock(bag: Bag) -> NodeClock:
     """Return the clock of the nodes, begun with the first stamped message of the bag."""
     kinds = {t.name for t in bag.topics.values() if t.type == JOINT_STATE and t.count} or {
         t.name for t in bag.topics.values() if t.type in STAMPED and t.count}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -88,3 +88,9 @@ def small_jpeg(rgb: np.ndarray, width: int = _WIDTH) -> bytes:
         height = max(round(rgb.shape[0] * width / rgb.shape[1]), 1)
         rgb = np.asarray(cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA))
     return encode_rgb(np.ascontiguousarray(rgb), quality=_QUALITY)
+
+
+def without_pictures(shot: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a moment without the bytes of its pictures, for ``report.json``."""
+    return {**shot, 'pictures': [{key: value for key, value in picture.items() if key != 'jpeg'}
+                                 for picture in shot['pictures']]}

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
+from vla_ros.core.errors import InputError
+from vla_ros.core.intervention import parse
 from vla_ros.report.findings import Finding, find, interventions, mode_spans
 from vla_ros.report.gather import Gathered
 from vla_ros.report.tally import Histogram
@@ -42,7 +44,8 @@ def bag_numbers(g: Gathered, tool: Mapping[str, Any] | None = None) -> dict[str,
                    'mode': s.what[0], 'reason': s.what[1]} for s in mode_spans(g)],
         'mode_totals': _mode_totals(g),
         'interventions': [{'time_s': g.seconds(s.start_ns), 'duration_s': s.duration_s,
-                           'channel': channel, 'what': s.what} for channel, s in interventions(g)],
+                           'channel': channel, 'what': s.what, **_who(s.what)}
+                          for channel, s in interventions(g)],
         'intervention_totals': _totals([(channel, s.duration_s)
                                         for channel, s in interventions(g)]),
         'estops': [{'topic': topic, 'time_s': g.seconds(s.start_ns), 'duration_s': s.duration_s}
@@ -104,6 +107,15 @@ def _curves(g: Gathered) -> dict[str, Any]:
         if envelope is not None:
             found[name] = envelope.as_dict()
     return found
+
+
+def _who(what: str) -> dict[str, str]:
+    """Return kind, source and mode of an intervention's words; empty where they are others."""
+    try:
+        found = parse(what)
+    except InputError:  # of another version of this package
+        return {'kind': '', 'source': '', 'mode': ''}
+    return {'kind': found[0].kind.value, 'source': found[0].source, 'mode': found[0].mode}
 
 
 def _mode_totals(g: Gathered) -> dict[str, dict[str, float]]:

@@ -15,6 +15,9 @@ from vla_ros.report.files import (
     LATENCY_COLUMNS,
     Rows,
     curve_rows,
+    histogram_rows,
+    latency_rows,
+    prepare,
     rows_of,
     write_report,
 )
@@ -50,6 +53,7 @@ def write_bag_report(bag_path: str | Path, out: str | Path, robot: str = '',
 
     """
     profile = load_profile(robot) if robot else None
+    prepare(out)
     with Bag(bag_path) as bag:
         found, tool = read(bag, profile, quiet)
         report = bag_numbers(found, tool)
@@ -110,8 +114,8 @@ def tables(report: Mapping[str, Any]) -> dict[str, Rows]:
     return {
         'findings': rows_of(report['findings'], ('severity', 'topic', 'time_s', 'text', 'why')),
         'modes': rows_of(report['modes'], ('time_s', 'duration_s', 'mode', 'reason')),
-        'interventions': rows_of(report['interventions'],
-                               ('time_s', 'duration_s', 'channel', 'what')),
+        'interventions': rows_of(report['interventions'], (
+            'time_s', 'duration_s', 'channel', 'kind', 'source', 'mode', 'what')),
         'gripper_events': rows_of(report['gripper_events'], ('time_s', 'what', 'who')),
         'limiters': (('limiter', 'ticks', 'of_ticks'), [
             (name, entry['ticks'], limiters['ticks'])

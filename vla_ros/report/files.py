@@ -16,6 +16,21 @@ PAGE, NUMBERS = 'report.html', 'report.json'
 Rows = tuple[Sequence[str], Iterable[Sequence[Any]]]
 
 
+def prepare(out: str | Path) -> None:
+    """Make the folder of a report: what cannot be written shall fail before the long work.
+
+    Raises
+    ------
+    ConfigError
+        When it cannot be made.
+
+    """
+    try:
+        Path(out).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f'out: cannot write to {out}: {error}', path=out) from error
+
+
 def write_report(out: str | Path, page: str, numbers: Mapping[str, Any],
                  tables: Mapping[str, Rows]) -> Path:
     """Write everything and return the path of the page.
@@ -38,8 +53,8 @@ def write_report(out: str | Path, page: str, numbers: Mapping[str, Any],
 
     """
     folder = Path(out)
+    prepare(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         (folder / PAGE).write_text(page, encoding='utf-8')
         (folder / NUMBERS).write_text(
             json.dumps(finite(numbers), indent=1, ensure_ascii=False, allow_nan=False) + '\n',

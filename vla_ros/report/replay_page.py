@@ -34,8 +34,8 @@ def _header(report: Numbers) -> str:
     return page.header(kind, verdict['word'], [verdict['reason'], verdict['first']], [
         f'policy: {policy.get("label") or policy.get("name")} · {report["bag"]}',
         f'{metrics["inferences"]} answers over {metrics["duration_s"]:.1f} s, '
-        f'{metrics["missed"]} observations missed · compared with {report["against"]}: '
-        f'{report["against_why"]}'])
+        f'{metrics["missed"]} observation{"s" * (metrics["missed"] != 1)} missed · '
+        f'compared with {report["against"]}: {report["against_why"]}'])
 
 
 def _suggestions(report: Numbers) -> str:

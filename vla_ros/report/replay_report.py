@@ -13,6 +13,7 @@ from vla_ros.report.files import (
     curve_rows,
     histogram_rows,
     latency_rows,
+    prepare,
     rows_of,
     write_report,
 )
@@ -46,6 +47,7 @@ def write_replay_report(result: Any, bag_path: str | Path | None, out: str | Pat
 
     """
     numbers = as_numbers(result)
+    prepare(out)
     report = replay_numbers(numbers)
     shots: list[dict[str, Any]] = []
     if bag_path is not None:

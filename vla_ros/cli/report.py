@@ -40,6 +40,6 @@ def run(args: argparse.Namespace) -> int:
     page = write_bag_report(args.bag, args.out, args.robot, args.quiet)
     print(page)
     if args.rrd is not None:
-        print(write_rrd(args.bag, args.rrd, args.robot, args.quiet))
+        print(write_rrd(args.bag, args.rrd, args.quiet))
     sys.stdout.flush()
     return 0

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_topic_arguments(info)
 
 
-def add_topic_arguments(parser: argparse.ArgumentParser) -> None:
+def add_topic_arguments(parser: argparse._ActionsContainer) -> None:
     """Take the topics of the inputs, for bags whose names do not say which is which."""
     for name in _INPUTS:
         parser.add_argument(f'--{name.replace("_", "-")}', dest=name, metavar='TOPIC',

@@ -17,6 +17,7 @@ VERBS: dict[str, str] = {
     'bag': 'info: say what is in a recording, and whether a policy can be replayed on it',
     'episode': 'list, import, export: episodes of data sets to bags and back',
     'report': 'say what went wrong in a recording, and why, as one page',
+    'replay': 'let a policy answer a recording, and compare its chunks with what was recorded',
     'policy': 'inspect: say what is in a checkpoint directory, and whether it will load',
 }
 """Verb -> help. ``vla_ros.cli.<verb>`` is imported only when used: each needs other libraries."""

@@ -67,6 +67,7 @@ class HoverPolicy(ScriptedPolicy):
         self._expert = HesitantExpert(config)
         self._open = config.gripper_open
         self._hover = hover
+        self._settings += repr(hover)
 
     def infer(self, observation: Observation) -> ActionChunk:
         """Return the hesitant expert's next ``horizon`` steps, and the stroking."""

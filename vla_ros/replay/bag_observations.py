@@ -45,14 +45,26 @@ class BagReaders:
         Reads messages of the state's topic; may raise InputError.
     observed : Callable[[np.ndarray], Mapping[str, np.ndarray]]
         The state's vector -> ``Observation.state``.
-    command : Callable[[Any], np.ndarray] | None
-        JointState -> commanded joints (n,) [rad]; may raise InputError.
+    opening : Callable[[np.ndarray, float | None], float | None]
+        (numbers, gripper width [m]) -> how far the gripper is open, 0 to 1; None: not known.
+    command : StateReader | None
+        As ``state``, of the commands' topic; None: the commands cannot be read.
+    tool_pose : Callable[[np.ndarray], np.ndarray] | None
+        Numbers -> T_base_tool (4, 4); None where they do not tell it.
+    joints : tuple[str, ...]
+        Names of the numbers, where they are joints [rad]; empty otherwise.
+    angles : tuple[int, ...]
+        Which of the numbers jump by a whole turn.
 
     """
 
     state: StateReader
     observed: Callable[[np.ndarray], Mapping[str, np.ndarray]]
-    command: Callable[[Any], np.ndarray] | None = None
+    opening: Callable[[np.ndarray, float | None], float | None] = lambda numbers, width: None
+    command: StateReader | None = None
+    tool_pose: Callable[[np.ndarray], np.ndarray] | None = None
+    joints: tuple[str, ...] = ()
+    angles: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,10 +161,9 @@ class BagObservations:
         before: int | None = None
         begun = False
         for record, now_ns in self._records():
-            if now_ns == 0:
-                continue
-            due = now_ns if due is None else due
-            while due < now_ns:
+            if due is None and now_ns > 0:
+                due = now_ns
+            while due is not None and due < now_ns:
                 seen = self._ask(due, None, before)
                 if seen is not None and (begun or not seen.problem):
                     begun = True
@@ -234,7 +245,9 @@ class BagObservations:
                 if state is not None:
                     self.ingest.add_state(*state, now_ns)
             elif topic == topics.commands and self._readers.command is not None:
-                self.ingest.add_command(self._readers.command(message), now_ns)
+                command = self._readers.command(message)
+                if command is not None:
+                    self.ingest.add_command(command[1], now_ns)
             elif topic == topics.objects and message.markers:
                 self.ingest.add_objects(to_ns(message.markers[0].header.stamp), message, now_ns)
             elif topic == topics.instruction and self._given is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from vla_ros.core.types import (
     ActionSpace,
     Rotation,
 )
+from vla_ros.replay.bag import Bag
+from vla_ros.replay.bag_observations import BagReaders, StateReader
 
 _LONGEST_GAP_NS = 500_000_000  # between two samples; across a longer one nothing is known
 
@@ -121,7 +124,7 @@ class RecordedMotion:
         assert self._tool_pose is not None
         poses = [self._tool_pose(vector) for vector in vectors]
         return np.array([self._action(poses[0], before, after)
-                         for before, after in zip(poses[:-1], poses[1:], strict=True)])
+                         for before, after in pairwise(poses)])
 
     def _action(self, anchor: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
         """Return the six numbers; the inverse of how :class:`Steps` reads them."""
@@ -139,8 +142,39 @@ class RecordedMotion:
         return np.concatenate((p / c.translation_scale, turn(R) / c.rotation_scale))
 
 
-def pose_of_vector(vector: np.ndarray) -> np.ndarray:
-    """Return T_base_tool (4, 4) of position and roll, pitch, yaw (6, …) [m, rad]."""
-    return se3.pose(se3.rotation_from_rpy(*vector[3:6]), vector[:3])
+def read_motion(kind: str, bag: Bag, topic: str, readers: BagReaders,
+                read: StateReader) -> RecordedMotion:
+    """Return the motion that the messages of a topic tell.
 
+    Messages that cannot be read are passed over: where too many are missing, the motion is not
+    known.
 
+    Raises
+    ------
+    InputError
+        When none can be read; says why not.
+
+    """
+    times, vectors, openings = [], [], []
+    why = ''
+    for record in bag.records([topic]):
+        try:
+            state = read(bag.message(record))
+        except InputError as error:
+            why = str(error)
+            continue
+        if state is None or (times and state[0] <= times[-1]):
+            continue
+        times.append(state[0])
+        vectors.append(state[1])
+        openings.append(readers.opening(state[1], state[2]))
+    if not times:
+        raise InputError(f'{kind}: nothing on {topic} can be read{f": {why}" if why else ""}')
+    known = [opening for opening in openings if opening is not None]
+    array = np.stack(vectors)
+    if readers.angles:
+        columns = list(readers.angles)
+        array[:, columns] = np.unwrap(array[:, columns], axis=0)
+    return RecordedMotion(kind, np.array(times, dtype=np.int64), array,
+                          np.array(known) if len(known) == len(times) else None,
+                          readers.tool_pose, readers.joints)

@@ -244,6 +244,58 @@ class Counterfactual:
 
 
 @dataclass(frozen=True)
+class GoldenDimension:
+    """How one number differs from a golden run, in action units; spread as in the metrics."""
+
+    name: str
+    unit: str
+    spread: float
+    l1: float
+    l1_max: float
+    relative: float | None
+
+
+@dataclass(frozen=True)
+class Golden:
+    """The comparison with a frozen run on the same bag.
+
+    Attributes
+    ----------
+    source : str
+        File of the golden run.
+    policy : Mapping[str, str]
+        Identity of its policy.
+    differs : tuple[str, ...]
+        In words, what is not the same about the policies.
+    compared, lacking : int
+        Observations that both answered, and those that only the golden run did.
+    dimensions : tuple[GoldenDimension, ...]
+        By dimension.
+    relative : float
+        Mean of l1 / spread over the numbers that vary.
+
+    """
+
+    source: str
+    policy: Mapping[str, str]
+    differs: tuple[str, ...]
+    compared: int
+    lacking: int
+    dimensions: tuple[GoldenDimension, ...]
+    relative: float
+
+
+@dataclass(frozen=True)
+class Check:
+    """One limit: ``found`` in words, ``limit`` in words, and whether it is kept."""
+
+    name: str
+    found: str
+    limit: str
+    kept: bool
+
+
+@dataclass(frozen=True)
 class Suggestion:
     """What the numbers say to do.
 
@@ -297,6 +349,10 @@ class OpenLoopResult:
         What was tried to name a cause.
     suggestions : tuple[Suggestion, ...]
         The most certain first.
+    golden : Golden | None
+        With ``--against``.
+    checks : tuple[Check, ...]
+        With ``--expect`` or ``--against``: the limits, those that were not kept first.
 
     """
 
@@ -317,6 +373,8 @@ class OpenLoopResult:
     ablations: tuple[Ablation, ...] = ()
     counterfactuals: tuple[Counterfactual, ...] = ()
     suggestions: tuple[Suggestion, ...] = ()
+    golden: Golden | None = None
+    checks: tuple[Check, ...] = ()
 
     def to_json(self) -> str:
         """Return everything as JSON; what is not a number becomes null."""

@@ -21,6 +21,8 @@ class OpenLoopSettings:
     same_answer: Positive
     ignored: Positive
     other_instruction: str
+    golden_same: Positive
+    golden_precision: Positive
 
 
 def open_loop_settings() -> OpenLoopSettings:

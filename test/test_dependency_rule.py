@@ -14,7 +14,7 @@ PACKAGE = 'vla_ros'
 
 PARTS = {'policy', 'ik', 'robots', 'sim', 'replay'}
 LEAVES = {'resources', 'section', 'image_codec', 'page', 'progress'}
-ASSEMBLIES = {'assembly', 'lockstep', 'bringup', 'policy_replay'}
+ASSEMBLIES = {'assembly', 'lockstep', 'bringup', 'policy_replay', 'timing_replay'}
 
 # Each top-level module or folder, and the others it may import.
 MAY_IMPORT: dict[str, set[str]] = {

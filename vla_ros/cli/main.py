@@ -15,10 +15,12 @@ VERBS: dict[str, str] = {
     'demo': 'let a simulated arm do a task, and leave a video and a report',
     'arm': 'check: listen to an arm and say what is wrong with it; sends nothing',
     'bag': 'info: say what is in a recording, and whether a policy can be replayed on it',
+    'convention': 'say which action convention a recording has, and whether a policy fits it',
     'episode': 'list, import, export: episodes of data sets to bags and back',
     'report': 'say what went wrong in a recording, and why, as one page',
     'replay': 'let a policy answer a recording, and compare its chunks with what was recorded',
     'policy': 'inspect: say what is in a checkpoint directory, and whether it will load',
+    'timing': 'run the control side on a recording with other latencies, drops and delays',
 }
 """Verb -> help. ``vla_ros.cli.<verb>`` is imported only when used: each needs other libraries."""
 

@@ -9,13 +9,8 @@ from typing import Any
 
 from vla_ros.core.errors import ConfigError, unknown_choice
 from vla_ros.core.proprioception import ProprioLayout
-from vla_ros.core.types import (
-    ActionConvention,
-    ActionFrame,
-    ActionSpace,
-    Rotation,
-    check_dims,
-)
+from vla_ros.core.types import ActionConvention, check_dims
+from vla_ros.policy.action_convention import choice, read_convention
 from vla_ros.policy.config_file import config_file
 from vla_ros.policy.openvla.images import ImageRules
 from vla_ros.policy.openvla.loading import LoadOptions
@@ -132,9 +127,9 @@ def _settings(top: Section, oft: bool) -> PolicySettings:
         'dt': top.number('dt', positive=True),
         'prompt': top.text('prompt'),
         'image': _image(top.section('image')),
-        'convention': _convention(top.section('convention')),
-        'non_action_tokens': _choice(top, 'non_action_tokens', NON_ACTION_TOKENS),
-        'contradictions': _choice(top, 'contradictions', CONTRADICTIONS),
+        'convention': read_convention(top.section('convention')),
+        'non_action_tokens': choice(top, 'non_action_tokens', NON_ACTION_TOKENS),
+        'contradictions': choice(top, 'contradictions', CONTRADICTIONS),
     }
     try:
         check_dims(common['dims'], common['convention'])
@@ -142,7 +137,7 @@ def _settings(top: Section, oft: bool) -> PolicySettings:
         raise ConfigError(f'{top.path}: dims: {error}', path=top.path, key='dims') from error
     if oft:
         modes = [mode.value for mode in Normalization]
-        mode = _choice(top, 'normalization', ['auto', *modes])
+        mode = choice(top, 'normalization', ['auto', *modes])
         common.update(
             chunk_length=_length(top, 'chunk_length'),
             normalization=None if mode == 'auto' else mode,
@@ -164,30 +159,12 @@ def _image(section: Section) -> ImageRules:
     return rules
 
 
-def _convention(section: Section) -> ActionConvention:
-    convention = ActionConvention(
-        ActionSpace(_choice(section, 'space', [kind.value for kind in ActionSpace])),
-        ActionFrame(_choice(section, 'frame', [kind.value for kind in ActionFrame])),
-        Rotation(_choice(section, 'rotation', [kind.value for kind in Rotation])),
-        *(section.number(key) for key in ('translation_scale', 'rotation_scale', 'gripper_open',
-                                          'gripper_closed')))
-    section.close()
-    return convention
-
-
-def _choice(section: Section, key: str, choices: Any) -> str:
-    value = section.text(key)
-    if value not in choices:
-        raise section.error(key, f'one of {", ".join(choices)}', value)
-    return value
-
-
 def _proprio(top: Section) -> ProprioLayout | None:
     """Return the layout of names, or None for ``given``."""
     try:
         names = top.texts('proprio')
     except ConfigError:
-        _choice(top, 'proprio', ['given'])
+        choice(top, 'proprio', ['given'])
         return None
     try:
         return ProprioLayout(names)
@@ -200,7 +177,7 @@ def _length(section: Section, key: str) -> int | None:
     try:
         return section.whole_number(key)
     except ConfigError:
-        _choice(section, key, ['auto'])
+        choice(section, key, ['auto'])
         return None
 
 

@@ -20,8 +20,8 @@ from vla_ros.report.replay_numbers import (
 )
 
 RESULT = json.loads((Path(__file__).parents[1] / 'data' / 'open_loop_result.json').read_text())
-CHECKS = [{'name': 'relative', 'value': '0.115', 'limit': '<= 0.1', 'kept': False},
-          {'name': 'horizon', 'value': '2', 'limit': '>= 2', 'kept': True}]
+CHECKS = [{'name': 'relative', 'found': '0.115', 'limit': '<= 0.1', 'kept': False},
+          {'name': 'horizon', 'found': '2', 'limit': '>= 2', 'kept': True}]
 GOLDEN = {'source': 'golden.json', 'policy': {}, 'differs': ['quantization: none there, nf4 here'],
           'compared': 14, 'lacking': 1, 'relative': 0.012,
           'dimensions': [{'name': 'x', 'unit': 'm', 'spread': 0.02, 'l1': 1e-4, 'l1_max': 3e-4,

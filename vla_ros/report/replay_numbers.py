@@ -73,7 +73,7 @@ def verdict(result: Numbers, checks: Sequence[Numbers]) -> dict[str, Any]:
     first = suggestions[0]['text'] if suggestions else ''
     if failed:
         return {'word': 'FAILED', 'kind': 'bad', 'reason': f'{len(failed)} of {len(checks)} '
-                f'expectations not kept: {failed[0]["name"]} is {failed[0]["value"]}, expected '
+                f'expectations not kept: {failed[0]["name"]} is {failed[0]["found"]}, expected '
                 f'{failed[0]["limit"]}', 'first': first}
     if checks:
         return {'word': 'PASSED', 'kind': 'good', 'first': first,

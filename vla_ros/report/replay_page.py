@@ -52,7 +52,7 @@ def checks_section(checks: Sequence[Numbers]) -> str:
     """Return the expectations and which of them were kept; nothing where there are none."""
     if not checks:
         return ''
-    rows = [(page.pill('pass' if c['kept'] else 'fail'), escape(c['name']), escape(str(c['value'])),
+    rows = [(page.pill('pass' if c['kept'] else 'fail'), escape(c['name']), escape(str(c['found'])),
              escape(str(c['limit']))) for c in checks]
     return page.section('Expectations', page.table(('', 'number', '#found', '#expected'), rows))
 

@@ -71,7 +71,7 @@ def tables(report: Mapping[str, Any]) -> dict[str, Rows]:
             (k + 1, relative, *row) for k, (relative, row) in enumerate(
                 zip(metrics['step_relative'], metrics['step_l1'], strict=True))]),
         'suggestions': rows_of(report.get('suggestions') or (), ('cause', 'certain', 'text')),
-        'expectations': rows_of(report.get('checks') or (), ('name', 'value', 'limit', 'kept')),
+        'expectations': rows_of(report.get('checks') or (), ('name', 'found', 'limit', 'kept')),
         'gripper_events': rows_of(report['gripper_events'], ('time_s', 'whose', 'what')),
         'ablations': rows_of(report.get('ablations') or (), ('name', 'relative', 'count')),
         'latencies': (LATENCY_COLUMNS, latency_rows(report['latencies'])),

@@ -27,6 +27,7 @@ from vla_ros.page.style import COLOURS
 
 _PERSON, _BAD = SERIES[0], COLOURS['maroon'][0]
 _MOST_LIMITERS, _MOST_MODES_SHOWN = 8, 1500
+_MARKED = 300  # points of a curve; more of them are a line anyway
 _LENGTHS = ('gripper', 'finger', 'width')
 
 Numbers = Mapping[str, Any]
@@ -192,6 +193,7 @@ def _line(ax: Axes, curve: Numbers | None, colour: str, style: Any, scale: float
     if not curve:
         return
     y = np.array([np.nan if v is None else v * scale for v in curve['value']])
+    marker = marker if len(y) <= _MARKED else ''
     ax.plot(curve['time_s'], y, color=colour, linestyle=style, linewidth=1.2, zorder=3,
             marker=marker, markersize=2.5)
 

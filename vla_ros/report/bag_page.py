@@ -121,7 +121,7 @@ def latency_section(latencies: Numbers) -> str:
     rows = [(escape(name), str(v['count']), *(page.number(v[key], '.2f') for key in (
         'least_ms', 'p50_ms', 'p90_ms', 'p99_ms', 'most_ms'))) for name, v in latencies.items()]
     return page.section('Latencies', svg + (page.note(
-        'Line: median; dotted: 99 % are below it.') if svg else '') + page.table(
+        'Line: median; dotted: 99 % are below it.') + '<br>' if svg else '') + page.table(
         ('time', '#n', '#least [ms]', '#p50', '#p90', '#p99', '#most'), rows))
 
 

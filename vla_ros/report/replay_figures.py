@@ -89,6 +89,7 @@ def draw_steps(report: Numbers) -> str:
         left.annotate(f'use {horizon} of {len(relative)} steps', (horizon + 0.5, 0.97), (4, 0),
                       xycoords=('data', 'axes fraction'), textcoords='offset points', fontsize=8,
                       color=COLOURS['green'][0], va='top')
+    highest = max(float(np.nanmax(relative)), metrics['threshold'])
     dress(left, 'mean error by step of the chunk, all dimensions [% of the spread]',
           xlabel='step of the chunk')
     step_l1 = np.array([[np.nan if v is None else v for v in row] for row in metrics['step_l1']])
@@ -100,9 +101,10 @@ def draw_steps(report: Numbers) -> str:
     dress(right, 'by dimension [% of its spread]', xlabel='step of the chunk')
     right.legend(fontsize=8, frameon=False, ncol=2, loc='upper left', labelcolor=INK)
     for ax in (left, right):
-        ax.set_ylim(bottom=0.0)
-        ax.xaxis.get_major_locator().set_params(integer=True)
         ax.margins(y=0.15)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.set_ylim(bottom=0.0)
+    left.set_ylim(0.0, 118.0 * highest)
     figure.subplots_adjust(left=0.055, right=0.985, top=1 - 0.3 / height, bottom=0.48 / height,
                            wspace=0.13)
     return to_svg(figure, 'Error by step of the chunk')
@@ -131,9 +133,9 @@ def draw_ablations(report: Numbers) -> str:
 
 def _mark_events(ax: Any, report: Numbers) -> None:
     low, high = ax.get_ylim()
-    ax.set_ylim(low - 0.12 * (high - low), high + 0.22 * (high - low))
-    top = ax.get_ylim()[1]
+    ax.set_ylim(low - 0.12 * (high - low), high + 0.5 * (high - low))
     for event in report['gripper_events']:
-        colour = _PREDICTED if event['whose'] == 'policy' else _RECORDED
-        ax.plot(event['time_s'], top - 0.06 * (high - low), color=colour, markersize=6,
+        ours = event['whose'] == 'policy'
+        ax.plot(event['time_s'], high + (0.14 if ours else 0.36) * (high - low), markersize=6,
+                color=_PREDICTED if ours else _RECORDED,
                 marker='v' if event['what'] == 'closes' else '^', zorder=5, clip_on=False)

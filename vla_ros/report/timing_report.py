@@ -15,16 +15,19 @@ from vla_ros.report.timing_figures import draw_levels, draw_scores
 
 Numbers = Mapping[str, Any]
 
-# score -> (column, scale, format)
-_COLUMNS: dict[str, tuple[str, float, str]] = {
-    'not_running': ('not RUNNING [%]', 100.0, '.1f'), 'starved': ('starved [%]', 100.0, '.1f'),
-    'starved_longest': ('longest [s]', 1.0, '.2f'), 'limited': ('limited [%]', 100.0, '.1f'),
-    'tool_jerk_rms': ('jerk rms [m/s³]', 1.0, '.2f'),
-    'joint_jerk_rms': ('joint jerk rms [rad/s³]', 1.0, '.1f'),
-    'boundary_step_max': ('largest step [mm/s]', 1e3, '.1f'),
-    'path_rms': ('path rms [mm]', 1e3, '.1f'), 'path_max': ('path max [mm]', 1e3, '.1f'),
-    'mode_changes': ('changes', 1.0, '.0f'), 'chunks_used': ('chunks used', 1.0, '.0f'),
-    'chunks_lost': ('lost', 1.0, '.0f')}
+# title -> score -> (column, scale, format)
+_TABLES: dict[str, dict[str, tuple[str, float, str]]] = {
+    'Supply': {
+        'not_running': ('not RUNNING [%]', 100.0, '.1f'), 'starved': ('starved [%]', 100.0, '.1f'),
+        'starved_longest': ('longest [s]', 1.0, '.2f'), 'limited': ('limited [%]', 100.0, '.1f'),
+        'mode_changes': ('changes', 1.0, '.0f'), 'chunks_used': ('chunks used', 1.0, '.0f'),
+        'chunks_lost': ('lost', 1.0, '.0f')},
+    'Motion': {
+        'tool_jerk_rms': ('jerk rms [m/s³]', 1.0, '.2f'),
+        'joint_jerk_rms': ('joint jerk rms [rad/s³]', 1.0, '.1f'),
+        'boundary_step_max': ('largest step [mm/s]', 1e3, '.1f'),
+        'path_rms': ('path rms [mm]', 1e3, '.1f'), 'path_max': ('path max [mm]', 1e3, '.1f'),
+        'gripper_changes': ('gripper changes', 1.0, '.0f')}}
 _MOST_CHANGES = 30
 
 
@@ -56,10 +59,7 @@ def write_timing_report(result: Any, out: str | Path, checks: Sequence[Any] = ()
 
 def render_timing(report: Numbers) -> str:
     """Return the page."""
-    sentences = [{'severity': 'middle', 'text': text} for text in report['sentences']]
-    sentences = sentences or [{'severity': 'good', 'text': 'Nothing is worth a word.'}]
-    sentences += [{'severity': 'note', 'text': text} for text in report['notes']]
-    parts = [_header(report), page.section('What the cases say', page.findings(sentences)),
+    parts = [_header(report), page.section('What the cases say', _sentences(report)),
              checks_section(report['checks']),
              page.section('Who had the arm', draw_levels(report) + page.note(
                  'RUNNING follows the policy, SLOW what it said last at reduced speed, HOLD keeps '
@@ -86,6 +86,23 @@ def tables(report: Numbers) -> dict[str, Rows]:
         'expectations': rows_of(report['checks'], ('name', 'found', 'limit', 'kept'))}
 
 
+def _sentences(report: Numbers) -> str:
+    """Return what is said of each case below its name, then the notes."""
+    left, body = list(report['sentences']), ''
+    for case in report['cases']:
+        start = f'{case["name"]}: '
+        own = [text for text in left if text.startswith(start)]
+        left = [text for text in left if text not in own]
+        if own:
+            body += f'<h3>{escape(case["name"])}</h3>' + page.findings(
+                [{'severity': 'middle', 'text': text.removeprefix(start)} for text in own])
+    if not body and not left:
+        body = page.findings([{'severity': 'good', 'text': 'Nothing is worth a word.'}])
+    rest = [{'severity': 'middle', 'text': text} for text in left]
+    rest += [{'severity': 'note', 'text': text} for text in report['notes']]
+    return body + (page.findings(rest) if rest else '')
+
+
 def _header(report: Numbers) -> str:
     failed = [c for c in report['checks'] if not c['kept']]
     if failed:
@@ -104,13 +121,17 @@ def _header(report: Numbers) -> str:
 
 
 def _table(report: Numbers) -> str:
-    rows = [(escape(case['name']), *(page.number(case['scores'][key], form, scale)
-                                     for key, (_, scale, form) in _COLUMNS.items()))
-            for case in report['cases']]
-    return page.section('Cases', page.table(
-        ('case', *(f'#{title}' for title, _, _ in _COLUMNS.values())), rows) + page.note(
-        'Shares are of the time since the first chunk. Starved: no chunk has a step due. Path: '
-        'distance of the commanded tool to that of the first case.'))
+    body = ''
+    for title, columns in _TABLES.items():
+        rows = [(escape(case['name']), *(page.number(case['scores'][key], form, scale)
+                                         for key, (_, scale, form) in columns.items()))
+                for case in report['cases']]
+        body += f'<h3>{title}</h3>' + page.table(
+            ('case', *(f'#{name}' for name, _, _ in columns.values())), rows)
+    return page.section('Cases', body + page.note(
+        'Shares are of the time since the first chunk. Starved: no chunk has a step due. Largest '
+        'step: of the velocity, where another set of chunks is followed. Path: distance of the '
+        'commanded tool to that of the first case.'))
 
 
 def _case(case: Numbers) -> str:

@@ -15,7 +15,7 @@ OUT    ?= out/demo
 PYTEST_ARGS ?=
 
 BIN := $(abspath $(VENV))/bin
-RUNTIME := ros,ik,vision,sim,demo,panel,bags,datasets
+RUNTIME := ros,ik,vision,sim,demo,panel,bags,datasets,report
 
 # What the chosen policy needs: a learned one needs PyTorch, which the others must not wait for.
 NEEDED := $(if $(filter openvla%,$(POLICY)),$(VENV)/.policy,$(VENV)/.runtime)

@@ -49,9 +49,13 @@ EXTRAS_REQUIRE = {
     'demo': ['av', 'matplotlib', 'pillow'],
     # The operator's web page; JPEG comes from `vision`.
     'panel': ['fastapi', 'uvicorn', 'websockets'],
-    'bags': ['rosbags>=0.11'],
+    # simplejpeg decodes a sixth faster than OpenCV, to the same pixels; without it OpenCV does.
+    'bags': ['rosbags>=0.11', 'simplejpeg'],
     # Episodes of public data sets, and LeRobot data sets of one's own recordings.
     'datasets': ['rosbags>=0.11', 'av', 'pyarrow'],
+    # Pages of recordings and replays; rerun-sdk is for --rrd, and large (170 MB).
+    'report': ['rosbags>=0.11', 'matplotlib', 'opencv-python-headless'],
+    'rerun': ['rerun-sdk>=0.23'],
     # Learned policies; tools/install_torch.sh first where there is no GPU. peft is what adapters
     # are trained with, and the tests compare our merge with its own; it is not in `test`, which
     # must not bring PyTorch to a machine that tests the rest.

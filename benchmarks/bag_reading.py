@@ -145,7 +145,7 @@ def main() -> int:
                 rows[name]['times_real_time'].append(seconds / (time.perf_counter() - begin))
                 rows[name]['cpu_s'].append(time.process_time() - used)
                 rows[name]['memory_mib'] = memory
-    about = {**machine(), **versions(('rosbags', 'opencv-python-headless', 'numpy'))}
+    about = {**machine(), **versions(('rosbags', 'opencv-python-headless', 'simplejpeg', 'numpy'))}
     print(', '.join(f'{key} {value}' for key, value in about.items()))
     print(f'{args.minutes:g} min, 2 x {WIDTH}x{HEIGHT} JPEG ({mean / 1024:.0f} KiB) at {CAMERA_HZ} '
           f'Hz, joint states at {JOINTS_HZ} Hz')

@@ -27,13 +27,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     'panel': {'core', 'image_codec'},
     'ros': {'core'} | LEAVES | PARTS | ASSEMBLIES | {'demo', 'panel'},
     'demo': {'core'} | LEAVES | PARTS | ASSEMBLIES,
-    'cli': {'core', 'demo', 'ros', 'timing_replay'} | LEAVES | PARTS | ASSEMBLIES,
+    'report': {'core'} | LEAVES | PARTS | ASSEMBLIES,
+    'cli': {'core', 'demo', 'report', 'ros', 'timing_replay'} | LEAVES | PARTS | ASSEMBLIES,
     'pytest_plugin': {'cli', 'core'} | PARTS,
     'launch': {'core'} | ASSEMBLIES,
 }
 
 # What the layers below may not even load: ROS has to be optional for the command line's --help.
-ONLY_LAZILY = {('cli', 'ros'), ('cli', 'demo'),
+ONLY_LAZILY = {('cli', 'ros'), ('cli', 'demo'), ('cli', 'report'),
                *(('pytest_plugin', layer) for layer in ('cli', 'core', *PARTS))}
 
 # Libraries that belong to some layers only. A name ends with * where it stands for a family.
@@ -49,6 +50,8 @@ ONLY_IN: dict[str, set[str]] = {
     'av': {'demo', 'replay'},
     'fastapi': {'panel'},
     'uvicorn': {'panel'},
+    'matplotlib': {'demo', 'page', 'report'},
+    'rerun': {'report'},
     'launch': {'launch'},
     'launch_ros': {'launch'},
     'rclpy': {'ros'},

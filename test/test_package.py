@@ -57,8 +57,8 @@ SAME = {
 }
 WITHOUT_KEY = dict.fromkeys(
     ('accelerate', 'av', 'bitsandbytes', 'mypy', 'peft', 'pyarrow', 'rosbags', 'ruff',
-     'safetensors', 'selenium', 'simplejpeg', 'tokenizers', 'torch',
-     'transformers', 'types-PyYAML'), PYPI_ONLY)
+     'rerun-sdk', 'safetensors', 'selenium', 'simplejpeg', 'tokenizers', 'torch', 'transformers',
+     'types-PyYAML'), PYPI_ONLY)
 
 # Import name -> rosdep key or requirement, where they differ.
 IMPORTED_AS = {
@@ -72,6 +72,7 @@ IMPORTED_AS = {
     'matplotlib': 'python3-matplotlib',
     'mujoco': 'python3-mujoco-pip',
     'numpy': 'python3-numpy',
+    'rerun': 'rerun-sdk',
     'yaml': 'python3-yaml',
 }
 # Needed though no line imports it: the types of a lifecycle node's own services, and what uvicorn

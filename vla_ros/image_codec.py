@@ -128,20 +128,47 @@ def rgb_from_compressed(msg: CompressedImageLike, topic: str = 'image') -> np.nd
     # The content says what it is, more reliably than the free-text field `format`.
     if raw[:3] == _JPEG_MAGIC:
         # OpenCV fills the missing part of a cut JPEG with grey and calls it a picture.
-        if raw.rfind(_JPEG_END) <= raw.rfind(_JPEG_SCAN):
+        if not raw.endswith(_JPEG_END) and raw.rfind(_JPEG_END) <= raw.rfind(_JPEG_SCAN):
             raise InputError(f'{problem}: the JPEG is cut short')
+        rgb = _jpeg_turbo(raw)
+        if rgb is not None:
+            return rgb
     elif raw[:8] != _PNG_MAGIC:
         raise InputError(f'{problem}: it is neither JPEG nor PNG')
     elif b'IEND' not in raw[-64:]:
         raise InputError(f'{problem}: the PNG is cut short')
-    cv2 = _cv2(f'{topic}: compressed images')
+    return _opencv(data, topic, problem)
+
+
+def _jpeg_turbo(raw: bytes) -> np.ndarray | None:
+    """Return the picture of a JPEG by libjpeg-turbo alone; None where OpenCV has to see to it.
+
+    OpenCV's wheels decode with the same library, to the same pixels, and take a sixth longer. What
+    is damaged is left to OpenCV, and what may have to be turned: this takes no notice of EXIF.
+    """
+    if b'Exif' in raw:
+        return None
     try:
-        bgr = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        import simplejpeg
+    except ImportError:
+        return None
+    try:
+        return np.asarray(simplejpeg.decode_jpeg(raw, 'RGB'))
+    except ValueError:  # damaged, or of a kind that only OpenCV knows
+        return None
+
+
+def _opencv(data: np.ndarray, topic: str, problem: str) -> np.ndarray:
+    cv2 = _cv2(f'{topic}: compressed images')
+    straight = getattr(cv2, 'IMREAD_COLOR_RGB', None)  # since OpenCV 4.11
+    try:
+        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR if straight is None else straight)
     except cv2.error as error:
         raise InputError(f'{problem}: {error}') from error
-    if bgr is None:
+    if pixels is None:
         raise InputError(f'{problem}: its content is damaged')
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+    return np.asarray(pixels if straight is not None
+                      else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
 
 
 def picture_size(data: bytes) -> tuple[int, int] | None:

@@ -20,6 +20,7 @@ from vla_ros.demo.recording import HEIGHTS, Recording
 from vla_ros.demo.report import build_report
 from vla_ros.demo.sequence import Outcome, TaskResult
 from vla_ros.demo.verdict import judge
+from vla_ros.page.style import BANDS, COLOURS
 
 RUN = {'robot': 'piper', 'seed': 3, 'command': 'vla-ros demo --tasks "a <b>"',
        'started': '2030-01-01', 'machine': {'cores': '2'}, 'versions': {'numpy': '2'}}
@@ -29,6 +30,10 @@ RESULTS = [TaskResult('pick up the insulator', Outcome.SUCCESS, 1_000_000_000, 3
 
 def report(recording=None, results=RESULTS, **more):
     return build_report(judge(results), results, recording or made_up_recording(), RUN, **more)
+
+
+def rgb(colour):
+    return tuple(bytes.fromhex(colour.lstrip('#')))
 
 
 class Links(HTMLParser):
@@ -115,7 +120,7 @@ def test_interventions_are_counted_timed_and_on_the_page_and_in_the_plot():
     assert 'topic &lt;latched&gt;' in page
     assert '1 in all, 1.2 s together' in page
     image = Image.open(BytesIO(draw_joints(recording, 'title'))).convert('RGB')
-    assert (0x3F, 0x6F, 0xB5) in {colour for _, colour in image.getcolors(1 << 24)}
+    assert rgb(COLOURS['blue'][0]) in {colour for _, colour in image.getcolors(1 << 24)}
 
 
 def test_interventions_add_up_by_what_was_done_and_who_did_it():
@@ -172,5 +177,5 @@ def test_the_plot_has_a_panel_for_every_joint_of_any_arm(joints: int):
 def test_the_plot_paints_the_modes():
     image = Image.open(BytesIO(draw_joints(made_up_recording(), 'title'))).convert('RGB')
     colours = {colour for _, colour in image.getcolors(1 << 24)}
-    assert (0xCF, 0xEA, 0xD9) in colours, 'AUTONOMOUS'
-    assert (0xFB, 0xE3, 0xB5) in colours, 'HOLD'
+    assert rgb(BANDS['AUTONOMOUS'][0]) in colours, 'AUTONOMOUS'
+    assert rgb(BANDS['HOLD'][0]) in colours, 'HOLD'

@@ -19,6 +19,7 @@ VERBS: dict[str, str] = {
     'episode': 'list, import, export: episodes of data sets to bags and back',
     'record': 'write a run into bags, or keep its last seconds until they are asked for',
     'play': "publish a recording's sensors with /clock, so that the real nodes run against it",
+    'report': 'say what went wrong in a recording, and why, as one page',
     'replay': 'let a policy answer a recording, and compare its chunks with what was recorded',
     'teleop': 'override the gripper or the arm with a keyboard, pad, 3D mouse or leader arm',
     'policy': 'inspect: say what is in a checkpoint directory, and whether it will load',

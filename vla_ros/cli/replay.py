@@ -69,6 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     compare.add_argument('--verdict', type=Path, metavar='FILE',
                          help='write whether the limits were kept, for arming_report of the '
                               'control node')
+    parser.add_argument('--report', type=Path, metavar='DIR',
+                        help='write a page, its numbers as JSON and its tables as CSV')
     parser.add_argument('--json', action='store_true', help='the result, for programs')
     parser.add_argument('--quiet', action='store_true', help='no progress')
 
@@ -125,6 +127,10 @@ def replay_and_write(args: argparse.Namespace) -> OpenLoopResult:
     result = checked(result, expected, frozen, str(args.against))
     if args.save:
         write(args.save, result.to_json())
+    if args.report:
+        from vla_ros.report import write_replay_report
+
+        write_replay_report(result, args.bag, args.report)
     if args.verdict:
         write(args.verdict, verdict(result, identity))
     return result

@@ -83,6 +83,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f'--{name}', metavar='TOPIC', help=f'topic of the {name}')
     parser.add_argument('--expect', type=Path, metavar='FILE', help='limits, YAML')
     parser.add_argument('--save', type=Path, metavar='FILE', help='write the result, JSON')
+    parser.add_argument('--report', type=Path, metavar='DIR',
+                        help='write a page, its numbers as JSON and its tables as CSV')
     parser.add_argument('--json', action='store_true', help='the result, for programs')
     parser.add_argument('--quiet', action='store_true', help='no progress')
 
@@ -99,6 +101,10 @@ def run(args: argparse.Namespace) -> int:
     checks = expected.checks(found) if expected else ()
     if args.save:
         write(args.save, found.to_json())
+    if args.report:
+        from vla_ros.report import write_timing_report
+
+        write_timing_report(found, args.report, checks)
     print(found.to_json() if args.json else found.as_text(), end='' if args.json else '\n')
     if checks and not args.json:
         print(f'\n{check_table(checks)}')

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from io import BytesIO
-
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from vla_ros.demo.recording import Recording
+from vla_ros.page.figure import (
+    COMMANDED,
+    DASHED,
+    INK,
+    MEASURED,
+    SERIES,
+    band,
+    dress,
+    new_figure,
+    shade_modes,
+    to_png,
+)
 
-_COMMANDED, _MEASURED, _INK = '#d1495b', '#1f5f8b', '#22303c'
-_BANDS = {'AUTONOMOUS': '#cfead9', 'HOLD': '#fbe3b5', 'STOPPED': '#f5c6c1',
-          'INTERVENTION': '#c9d9f2'}
-_OVERRIDE = '#3f6fb5'
-_OTHER_BAND = '#e3e6ea'
-_HEIGHT_COLOURS = ('#1f5f8b', '#8a5a2b', '#6a4c93')
+_OVERRIDE = SERIES[0]
+_HEIGHT_COLOURS = (SERIES[0], SERIES[4], SERIES[3])
 
 
 def draw_joints(recording: Recording, title: str) -> bytes:
@@ -28,8 +32,7 @@ def draw_joints(recording: Recording, title: str) -> bytes:
     """
     panels = [*recording.joints, recording.gripper, 'height']
     rows = (len(panels) + 1) // 2
-    figure = Figure(figsize=(12.5, 1.6 + 1.7 * rows), dpi=110, facecolor='white')
-    FigureCanvasAgg(figure)
+    figure = new_figure(1.6 + 1.7 * rows, width=12.5)
     axes = np.atleast_2d(figure.subplots(rows, 2, sharex=True))
     end = max((recording.end_ns() - recording.start_ns) * 1e-9, 0.1)
     modes = _shade(list(axes.flat), recording, end)
@@ -41,32 +44,26 @@ def draw_joints(recording: Recording, title: str) -> bytes:
             _joint(ax, recording, name)
         ax.set_xlim(min(-0.02 * end, 0.0), end)
         ax.margins(y=0.12)
-        ax.grid(True, color='white', linewidth=0.9)
-        ax.tick_params(labelsize=8, colors=_INK)
-        for spine in ax.spines.values():
-            spine.set_visible(False)
     for ax in axes.T.flat[len(panels):]:
         ax.set_visible(False)
     for ax in axes[-1]:
-        ax.set_xlabel('simulated time [s]', fontsize=9, color=_INK)
+        ax.set_xlabel('simulated time [s]', fontsize=9, color=INK)
     for ax in axes[0]:
         _name_instructions(ax, recording)
     height = figure.get_figheight()
     figure.suptitle(title, x=0.012, y=1.0 - 0.1 / height, ha='left', va='top', fontsize=12,
-                    fontweight='bold', color=_INK)
+                    fontweight='bold', color=INK)
     figure.legend(
-        handles=[Line2D([], [], color=_COMMANDED, linestyle=(0, (4, 2)), label='commanded'),
-                 Line2D([], [], color=_MEASURED, label='measured'),
-                 Line2D([], [], color=_INK, linestyle=':', label='new instruction'),
+        handles=[Line2D([], [], color=COMMANDED, linestyle=DASHED, label='commanded'),
+                 Line2D([], [], color=MEASURED, label='measured'),
+                 Line2D([], [], color=INK, linestyle=':', label='new instruction'),
                  *([Patch(color=_OVERRIDE, label='override')] * bool(overridden)),
-                 *(Patch(color=_BANDS.get(mode, _OTHER_BAND), label=mode) for mode in modes)],
+                 *(Patch(color=band(mode), label=mode) for mode in modes)],
         loc='upper left', ncol=7, fontsize=9, frameon=False, borderpad=0.0,
         bbox_to_anchor=(0.012, 1.0 - 0.38 / height))
     figure.subplots_adjust(left=0.05, right=0.99, top=1.0 - 1.08 / height, bottom=0.5 / height,
                            hspace=0.28, wspace=0.12)
-    buffer = BytesIO()
-    figure.savefig(buffer, format='png')
-    return buffer.getvalue()
+    return to_png(figure)
 
 
 def _seconds(recording: Recording, times: np.ndarray) -> np.ndarray:
@@ -75,20 +72,16 @@ def _seconds(recording: Recording, times: np.ndarray) -> np.ndarray:
 
 def _shade(axes: list[Axes], recording: Recording, end: float) -> list[str]:
     """Paint the modes behind the curves and mark the instructions; return the modes shown."""
-    shown: dict[str, None] = {}
     edges = [*((c.time_ns - recording.start_ns) * 1e-9 for c in recording.modes), end]
-    for change, start, stop in zip(recording.modes, edges, edges[1:]):
-        if stop < 0.0 or start >= end:
-            continue
-        shown[change.mode] = None
-        for ax in axes:
-            ax.axvspan(start, min(stop, end), color=_BANDS.get(change.mode, _OTHER_BAND),
-                       linewidth=0, zorder=0)
+    spans = [(change.mode, start, min(stop, end))
+             for change, start, stop in zip(recording.modes, edges, edges[1:])
+             if stop >= 0.0 and start < end]
+    shown = shade_modes(axes, spans)
     for time_ns, _ in recording.instructions:
         for ax in axes:
-            ax.axvline((time_ns - recording.start_ns) * 1e-9, color=_INK, linewidth=1.1,
+            ax.axvline((time_ns - recording.start_ns) * 1e-9, color=INK, linewidth=1.1,
                        linestyle=':', zorder=4)
-    return list(shown)
+    return shown
 
 
 def _mark_overrides(axes: list[Axes], recording: Recording) -> bool:
@@ -105,8 +98,8 @@ def _joint(ax: Axes, recording: Recording, name: str) -> None:
     gripper = name == recording.gripper
     scale, unit = (1e3, 'mm') if gripper else (1.0, 'rad')
     column = recording.measured.columns.index(name)
-    for series, colour, line in ((recording.measured, _MEASURED, '-'),
-                                 (recording.commanded, _COMMANDED, (0, (4, 2)))):
+    for series, colour, line in ((recording.measured, MEASURED, '-'),
+                                 (recording.commanded, COMMANDED, DASHED)):
         times, values = series.arrays()
         seen = times >= recording.start_ns
         ax.plot(_seconds(recording, times[seen]), values[seen, column] * scale, zorder=3,
@@ -129,12 +122,11 @@ def _heights(ax: Axes, recording: Recording) -> None:
 
 
 def _label(ax: Axes, name: str, unit: str) -> None:
-    ax.set_facecolor('#f3f5f7')
-    ax.set_title(f'{name} [{unit}]', fontsize=9, loc='left', pad=3, color=_INK)
+    dress(ax, f'{name} [{unit}]')
 
 
 def _name_instructions(ax: Axes, recording: Recording) -> None:
     for time_ns, text in recording.instructions:
         ax.annotate(text, ((time_ns - recording.start_ns) * 1e-9, 1.0), (3, 14),
                     xycoords=('data', 'axes fraction'), textcoords='offset points', fontsize=8,
-                    color=_INK, style='italic', annotation_clip=False)
+                    color=INK, style='italic', annotation_clip=False)

@@ -1,0 +1,260 @@
+"""A recording's report names what went wrong and why, and the page holds what the numbers say."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from vla_ros.core.errors import ConfigError, InputError
+from vla_ros.replay.bag import Bag
+from vla_ros.report import write_bag_report
+from vla_ros.report.bag_numbers import bag_numbers
+from vla_ros.report.findings import find
+from vla_ros.report.gather import gather
+
+JOINTS_GONE = 'joint_states: older than 0.15 s'
+
+
+def report_of(path):
+    with Bag(path) as bag:
+        return bag_numbers(gather(bag))
+
+
+def texts(report, severity=None):
+    return [f['text'] for f in report['findings'] if severity in (None, f['severity'])]
+
+
+def test_a_run_in_which_nothing_goes_wrong_is_called_so(tell):
+    report = report_of(tell())
+    assert report['verdict']['word'] == 'Nothing wrong found'
+    assert not texts(report, 'bad') and not texts(report, 'middle')
+    assert report['mode_totals']['AUTONOMOUS']['duration_s'] == pytest.approx(7.5, abs=0.05)
+    assert report['robot'] == 'piper'
+
+
+def test_a_silent_driver_is_a_hold_of_that_length_and_the_gap_is_its_cause(tell):
+    report = report_of(tell(no_joints=(2.0, 4.0)))
+    finding = next(f for f in report['findings'] if JOINTS_GONE in f['text'])
+    assert finding['text'] == f'HOLD for 1.8 s at 2.2 s: {JOINTS_GONE}'
+    assert finding['severity'] == 'middle'
+    assert '/joint_states has no message for 2.02 s' in finding['why']
+    assert 'driver did not send' in finding['why']
+
+
+def test_joint_states_that_are_recorded_and_yet_old_point_at_the_way_to_the_node(tell, tmp_path):
+    """The recorder heard them in time, so the driver sent them."""
+    silent, whole = tell('silent', no_joints=(2.0, 4.0)), tell('whole')
+    from vla_ros.replay.bag_writer import BagWriter
+
+    with BagWriter(tmp_path / 'mixed') as out:
+        for path, wanted in ((whole, lambda t: t != '/provenance'),
+                             (silent, lambda t: t == '/provenance')):
+            with Bag(path) as bag:
+                for record in bag.records():
+                    if wanted(record.topic):
+                        out.write(record.topic, record.type, record.receive_ns, record.data)
+    finding = next(f for f in report_of(tmp_path / 'mixed')['findings'] if JOINTS_GONE in f['text'])
+    assert 'without a gap at that time' in finding['why']
+
+
+def test_a_person_who_closes_what_the_policy_never_would_is_named(tell):
+    report = report_of(tell(person=(3.0, 5.0)))
+    assert texts(report, 'bad') == [
+        'The policy never asked to close the gripper; a person closed it at 3.0 s.']
+    assert report['intervention_totals'] == {
+        'gripper': {'count': 1, 'duration_s': pytest.approx(2.0)}}
+    assert report['interventions'][0]['what'] == 'gripper override: panel latched'
+    assert [report['interventions'][0][key] for key in ('source', 'mode')] == ['panel', 'latched']
+    assert report['gripper_events'] == [{'time_s': 3.0, 'what': 'closes', 'who': 'a person'}]
+
+
+def test_a_policy_that_closes_by_itself_is_not_accused(tell):
+    report = report_of(tell(policy_closes=True))
+    assert report['gripper_events'] == [{'time_s': 3.0, 'what': 'closes', 'who': 'the policy'}]
+    assert not texts(report, 'bad')
+
+
+def test_a_camera_that_repeats_its_picture_while_the_arm_moves_has_frozen(tell):
+    report = report_of(tell(frozen=(2.0, 3.5)))
+    assert texts(report, 'bad') == ['/camera/wrist/image_raw: froze for 1.4 s at 2.0 s']
+    assert [f['topic'] for f in report['freezes']] == ['/camera/wrist/image_raw']
+
+
+def test_chunks_that_come_when_their_steps_are_past_are_counted(tell):
+    report = report_of(tell(late_chunks=(2.0, 3.0)))
+    assert '5 of 40 chunks arrived when all their steps were past' in texts(report, 'bad')
+    assert report['chunks']['late_for_all'] == 5
+    arrival = report['latencies']['observation to chunk at the control node']
+    assert arrival['most_ms'] == pytest.approx(900.0)
+    assert arrival['p50_ms'] == pytest.approx(50.0, rel=0.03)
+    assert report['latencies']['inference']['most_ms'] == pytest.approx(890.0)
+
+
+def test_a_stop_is_bad_and_gives_its_reason(tell):
+    report = report_of(tell(stopped=6.0))
+    assert texts(report, 'bad') == ['STOPPED for 2.0 s at 6.0 s: emergency stop: panel']
+    assert report['verdict']['kind'] == 'bad'
+
+
+def test_limiters_are_counted_by_name_and_placed_in_time(tell):
+    report = report_of(tell(limiter=(2.0, 4.0)))
+    entry = report['limiters']['limiters']['speed # > # m/s']
+    assert entry['ticks'] == 100
+    share, width = entry['share'], report['limiters']['bin_s']
+    active = [i * width for i, value in enumerate(share) if value > 0]
+    assert min(active) == pytest.approx(2.0, abs=width)
+    assert max(active) == pytest.approx(4.0, abs=2 * width)
+
+
+def test_simulated_time_is_the_time_line_and_ages_are_not_made_up(tell):
+    report = report_of(tell(simulated=True, no_joints=(2.0, 4.0)))
+    hold = next(m for m in report['modes'] if m['reason'] == JOINTS_GONE)
+    assert hold['time_s'] == pytest.approx(2.16, abs=0.05)
+    assert report['inputs']['/joint_states']['age'] is None
+    assert any('different clocks' in text for text in texts(report))
+
+
+def test_without_provenance_the_announced_modes_serve_and_nothing_is_invented(tell):
+    report = report_of(tell(provenance=False, person=(3.0, 5.0)))
+    assert report['modes'][0]['mode'] == 'HOLD'
+    assert report['interventions'] == []
+    assert report['limiters']['ticks'] == 0
+
+
+def test_a_provenance_that_cannot_be_read_is_said_and_the_rest_is_reported(tell, tmp_path):
+    from vla_ros.replay import messages
+    from vla_ros.replay.bag_writer import BagWriter
+    from vla_ros.replay.topic_choice import STRING
+
+    with BagWriter(tmp_path / 'odd') as out, Bag(tell()) as bag:
+        for record in bag.records():
+            out.write(record.topic, record.type, record.receive_ns, record.data)
+        out.write_message('/provenance', STRING, bag.end_ns + 1, messages.text('{"v": 7}'))
+    report = report_of(tmp_path / 'odd')
+    assert any('unknown version 7' in text for text in texts(report))
+    assert report['mode_totals']['AUTONOMOUS']['count'] == 1
+
+
+def test_every_finding_is_of_a_known_severity_and_the_worst_come_first(tell):
+    with Bag(tell(no_joints=(2.0, 4.0), frozen=(5.0, 6.5), stopped=7.0)) as bag:
+        found = find(gather(bag))
+    order = ['bad', 'middle', 'note', 'good']
+    ranks = [order.index(f.severity) for f in found]
+    assert ranks == sorted(ranks)
+    assert {f.topic for f in found} >= {'mode', 'camera'}
+
+
+class Page(HTMLParser):
+    """Everything that a page loads, and whether its tags are closed."""
+
+    VOID = ('meta', 'img', 'br', 'path', 'use', 'rect')
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in self.VOID:
+            self.open.append(tag)
+        self.loads += [value for key, value in attrs if key in ('src', 'data', 'poster', 'href')]
+        self.loads += [value for key, value in attrs if key == 'xlink:href']
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+@pytest.fixture(scope='module')
+def written(tmp_path_factory, write_story):
+    folder = tmp_path_factory.mktemp('written')
+    path = write_story(folder / 'bag', no_joints=(2.0, 4.0), person=(5.0, 6.0), frozen=(6.5, 7.5))
+    page = write_bag_report(path, folder / 'out', 'piper', quiet=True)
+    return page, json.loads((page.parent / 'report.json').read_text())
+
+
+def test_the_page_is_whole_and_loads_nothing(written):
+    page, _ = written
+    text = page.read_text()
+    parser = Page()
+    parser.feed(text)
+    assert parser.open == []
+    assert all(value.startswith(('data:', '#')) for value in parser.loads), parser.loads
+    assert 'http' not in re.sub(r'xmlns(:\w+)?="[^"]*"', '', text)
+    assert '<script' not in text
+    assert len(text) < 1_000_000
+
+
+def test_text_from_the_bag_is_escaped_on_the_page(written):
+    page, _ = written
+    assert 'hang it &lt;b&gt;' in page.read_text()
+    assert 'a policy &amp; more' in page.read_text()
+
+
+def test_the_page_says_every_finding_of_the_json_and_shows_hashes_and_versions(written):
+    page, report = written
+    text = page.read_text()
+    assert len(report['findings']) >= 4
+    for finding in report['findings']:
+        assert finding['text'].replace('&', '&amp;').replace('>', '&gt;') in text
+    assert 'sha256:abc' in text and 'vla_ros 9.9' in text and 'rate_hz' in text
+
+
+def test_the_moments_have_pictures_of_their_time_and_the_json_has_not(written):
+    page, report = written
+    kinds = {m['kind'] for m in report['moments']}
+    assert {'intervention', 'frozen', 'mode HOLD'} <= kinds
+    for moment in report['moments']:
+        assert [p['camera'] for p in moment['pictures']] == ['third_person', 'wrist']
+        assert all(abs(p['offset_s']) <= 0.1 for p in moment['pictures'])
+        assert 'jpeg' not in moment['pictures'][0]
+    assert page.read_text().count('data:image/jpeg') == 2 * len(report['moments'])
+
+
+def test_the_csv_files_hold_the_numbers_of_the_json(written):
+    page, report = written
+
+    def read(name):
+        with (page.parent / f'{name}.csv').open(encoding='utf-8') as file:
+            return list(csv.DictReader(file))
+
+    assert [row['reason'] for row in read('modes')] == [m['reason'] for m in report['modes']]
+    assert [row['text'] for row in read('findings')] == [f['text'] for f in report['findings']]
+    curve = report['curves']['measured']['joint1']
+    rows = [row for row in read('curves') if (row['group'], row['name']) == ('measured', 'joint1')]
+    assert [float(row['value']) for row in rows] == [v for v in curve['value'] if v is not None]
+    assert {row['topic'] for row in read('inputs')} == set(report['inputs'])
+
+
+def test_a_long_silence_breaks_the_line_of_a_curve(written):
+    _, report = written
+    curve = report['curves']['measured']['joint1']
+    assert curve['value'].count(None) == 1
+    at = curve['time_s'][curve['value'].index(None)]
+    assert at == pytest.approx(2.0, abs=0.05)
+
+
+def test_an_unknown_robot_is_refused_before_the_bag_is_read(tell, tmp_path):
+    with pytest.raises(ConfigError, match='pipper'):
+        write_bag_report(tell(), tmp_path / 'out', 'pipper', quiet=True)
+
+
+def test_what_is_no_bag_is_refused(tmp_path):
+    (tmp_path / 'text.mcap').write_text('hello')
+    with pytest.raises(InputError, match='not a bag file'):
+        write_bag_report(tmp_path / 'text.mcap', tmp_path / 'out', quiet=True)
+
+
+def test_a_folder_that_cannot_be_written_is_named(tell, tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(ConfigError, match='cannot write to'):
+        write_bag_report(tell(), tmp_path / 'file', quiet=True)

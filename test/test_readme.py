@@ -1,4 +1,4 @@
-"""The README says what the code says."""
+"""The README and the pages in docs say what the code says, and their links lead somewhere."""
 
 import os
 import re
@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from vla_ros.resources import share_names
 
 ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / 'README.md').read_text(encoding='utf-8')
+PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs').glob('*.md'))]
 
 
 def test_the_tables_are_those_of_the_code():
@@ -20,12 +22,20 @@ def test_the_tables_are_those_of_the_code():
 
 
 def test_every_node_has_its_table_of_parameters():
+    nodes = (ROOT / 'docs/nodes.md').read_text(encoding='utf-8')
     for node in share_names('config/nodes', '.yaml'):
-        assert f'<!-- parameters {node} -->\n| parameter' in README
+        assert f'<!-- parameters {node} -->\n| parameter' in nodes
 
 
-def test_every_picture_it_shows_is_there():
-    shown = re.findall(r'!\[[^\]]*\]\(([^)]+)\)', README)
-    assert shown
-    for path in shown:
-        assert (ROOT / path).is_file(), path
+@pytest.mark.parametrize('page', PAGES, ids=lambda path: path.name)
+def test_every_picture_and_page_it_points_to_is_there(page):
+    targets = re.findall(r'\[[^\]]*\]\(([^)#]+)(?:#[^)]*)?\)', page.read_text(encoding='utf-8'))
+    for target in targets:
+        if not re.match(r'[a-z]+:', target):
+            assert (page.parent / target).is_file(), target
+
+
+def test_the_readme_points_to_every_page_in_docs():
+    readme = (ROOT / 'README.md').read_text(encoding='utf-8')
+    for page in sorted((ROOT / 'docs').glob('*.md')):
+        assert f'(docs/{page.name}' in readme, page.name

@@ -1,6 +1,6 @@
-"""Writes the tables of README.md that come from the code: ``python tools/readme_tables.py``.
+"""Writes the tables of the README and docs/nodes.md that come from the code.
 
-``--check`` writes nothing and fails when the README is not what would be written.
+``--check`` writes nothing and fails when a file is not what would be written.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from pathlib import Path
 from vla_ros.bringup import ARGUMENTS
 from vla_ros.ros.parameter_spec import table
 
-README = Path(__file__).resolve().parent.parent / 'README.md'
+ROOT = Path(__file__).resolve().parent.parent
+FILES = ('README.md', 'docs/nodes.md')
 
 
 def arguments() -> str:
@@ -24,7 +25,7 @@ def arguments() -> str:
 
 
 def updated(text: str) -> str:
-    """Return the README's text with its tables made anew."""
+    """Return a file's text with its tables made anew."""
     def block(match: re.Match[str]) -> str:
         kind, _, node = match[1].partition(' ')
         body = arguments() if kind == 'arguments' else table(node)
@@ -38,15 +39,21 @@ def main() -> int:
     """Write the tables, or check them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--check', action='store_true')
-    before = README.read_text(encoding='utf-8')
-    after = updated(before)
-    if parser.parse_args().check:
-        if before != after:
-            print('README.md is not up to date: run python tools/readme_tables.py',
-                  file=sys.stderr)
-        return int(before != after)
-    README.write_text(after, encoding='utf-8')
-    return 0
+    check = parser.parse_args().check
+    old = []
+    for name in FILES:
+        path = ROOT / name
+        before = path.read_text(encoding='utf-8')
+        after = updated(before)
+        if before == after:
+            continue
+        old.append(name)
+        if not check:
+            path.write_text(after, encoding='utf-8')
+    if old and check:
+        print(f'{" and ".join(old)}: not up to date, run python tools/readme_tables.py',
+              file=sys.stderr)
+    return int(bool(old) and check)
 
 
 if __name__ == '__main__':

@@ -52,7 +52,7 @@ _STILL_TICKS = 5
 
 
 class ControlNode(Node):
-    """Runs the pipeline of one arm; see the README for its topics, services and parameters."""
+    """Runs the pipeline of one arm; see docs/nodes.md for its topics, services and parameters."""
 
     def __init__(self, context: Context, **options: Any) -> None:
         super().__init__('control_node', context=context, **options)

@@ -140,7 +140,7 @@ def load_specs(node: str | Path) -> dict[str, ParameterSpec]:
 
 
 def table(node: str | Path) -> str:
-    """Return the parameters of a node as a Markdown table, for the README."""
+    """Return the parameters of a node as a Markdown table, for docs/nodes.md."""
     lines = ['| parameter | type | default | unit | valid | description |',
              '|---|---|---|---|---|---|']
     for spec in load_specs(node).values():

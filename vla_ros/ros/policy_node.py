@@ -59,7 +59,7 @@ class _Loaded:
 
 
 class PolicyNode(LifecycleNode):
-    """Runs one policy; see the README for its topics, states and parameters."""
+    """Runs one policy; see docs/nodes.md for its topics, states and parameters."""
 
     def __init__(self, context: Context, **options: Any) -> None:
         super().__init__('policy_node', context=context, **options)

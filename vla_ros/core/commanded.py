@@ -41,7 +41,8 @@ class Commanded:
     @property
     def at_rest(self) -> bool:
         """Whether the last command had no velocity (or nothing was ever commanded)."""
-        return max(map(abs, self.velocity.tolist())) < _REST
+        speeds: list[float] = self.velocity.tolist()
+        return max(map(abs, speeds)) < _REST
 
     def forget(self) -> None:
         """Know nothing any more: the world that was commanded is gone."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -65,7 +65,7 @@ class Clearances:
     def near(self, q: Array) -> list[Proximity]:
         """Return the near pairs of all parts at joints (n,) [rad]."""
         n = len(self.parts)
-        return [replace(p, pair=p.pair * n + i)
+        return [Proximity(p.pair * n + i, p.names, p.distance, p.slow, p.stop, p.gradient)
                 for i, part in enumerate(self.parts) for p in part.near(q)]
 
     def distances(self, q: Array) -> list[tuple[int, float]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from ast import literal_eval
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,6 +23,7 @@ from trajectory_msgs.msg import JointTrajectory
 from vla_ros.core.observation_record import ObservationRecord
 from vla_ros.core.policy_description import PolicyDescription
 from vla_ros.core.provenance import decode
+from vla_ros.core.safety import LIMITERS
 from vla_ros.core.types import ActionChunk, ActionConvention, ActionSpace
 from vla_ros.robots import load_profile
 from vla_ros.ros import qos
@@ -224,6 +226,24 @@ def test_provenance_says_from_which_chunks_each_command_came(rig: Rig) -> None:
     assert len([t for t in ticks if t.mode == 'AUTONOMOUS' and sum(t.weights) > 0.99]) > 3
     for tick in ticks:
         np.testing.assert_allclose(tick.q, sent[tick.stamp_ns].position[:6], atol=1e-6)
+
+
+def test_a_limiter_that_acts_is_in_provenance_and_counted_on_diagnostics(rig: Rig) -> None:
+    texts = rig.observer.hear(String, 'provenance', qos.CHUNK)
+    rig.drive()
+
+    def told() -> bool:
+        rig.policy.send(rig.policy.chunk(x=-0.06))  # 0.6 m/s
+        time.sleep(0.05)
+        return any(text.startswith('speed 0.') for m in texts.messages
+                   for t in decode(m.data).ticks for text in t.acted)
+
+    wait_until(told, 'a tick that was too fast')
+    rig.policy.leave()
+    since = len(rig.observer.diagnostics)
+    status = rig.observer.wait_diagnostic('control_node: mode', '', since=since)
+    counts = literal_eval({v.key: v.value for v in status.values}['limiters'])
+    assert counts['speed'] >= 1 and set(counts) <= set(LIMITERS)
 
 
 def test_the_mode_tells_a_late_subscriber_what_is_and_why(rig: Rig) -> None:

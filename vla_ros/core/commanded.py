@@ -41,7 +41,8 @@ class Commanded:
     @property
     def at_rest(self) -> bool:
         """Whether the last command had no velocity (or nothing was ever commanded)."""
-        return bool((np.abs(self.velocity) < _REST).all())
+        speeds: list[float] = self.velocity.tolist()
+        return max(map(abs, speeds)) < _REST
 
     def forget(self) -> None:
         """Know nothing any more: the world that was commanded is gone."""
@@ -68,7 +69,7 @@ class Commanded:
         from there, at rest.
         """
         assert self.q is not None
-        if np.abs(measured - self.q).max() <= self.max_lead:
+        if max(map(abs, (measured - self.q).tolist())) <= self.max_lead:
             self._apart_s, self._apart_at = 0.0, None
             return False, False
         self.halt()  # an arm that is told nothing stops

@@ -116,7 +116,9 @@ class Ladder:
     @property
     def speed(self) -> float:
         """Part of the full speed at which the policy's motion is followed, 0 to 1."""
-        return {Level.RUNNING: 1.0, Level.SLOW: self.config.slow_factor}.get(self.level, 0.0)
+        if self.level is Level.RUNNING:
+            return 1.0
+        return self.config.slow_factor if self.level is Level.SLOW else 0.0
 
     def handle(self, event: Event, reason: str = '') -> None:
         """Apply an event."""

@@ -136,6 +136,10 @@ class ArmDecision:
         return self.kind not in (ArmState.POLICY, ArmState.STOPPED)
 
 
+_NOBODY = {state: ArmDecision(state, np.zeros(6)) for state in (_S.POLICY, _S.STOPPED)}
+"""What is decided while no human has the arm."""
+
+
 class ArmOverride:
     """Arbitrates the arm's channel. Every command answers '' or why it was refused.
 
@@ -295,6 +299,8 @@ class ArmOverride:
         held = self.state not in (_S.POLICY, _S.STOPPED)
         handed_back = self._was_held and self.state is _S.POLICY
         self._was_held = held
+        if not (held or handed_back):
+            return _NOBODY[self.state]
         twists, follows = self.state is _S.TWIST, self.state is _S.JOINTS
         return ArmDecision(
             self.state, self._twist if twists else np.zeros(6), twists and self._in_tool_frame,

@@ -157,6 +157,7 @@ class Pipeline:
         self._mode = Mode.HOLD
         self._intervention = ''
         self._verdict: Verdict = self.interlock.verdict(0)
+        self._overrides_stopped = False
         self._silent = False  # whether the joint states were stale at the last tick
 
     # Inputs
@@ -378,7 +379,8 @@ class Pipeline:
         commanded.q, commanded.velocity = gated.q, gated.velocity
         self._was_commanded.add(now_ns, gated.q)
         # In a dry-run the arm is told nothing, and its encoders have no reason to change.
-        self._frozen.moving(now_ns, verdict.send and bool((np.abs(gated.velocity) > _MOTION).any()))
+        fastest = max(map(abs, gated.velocity.tolist()))
+        self._frozen.moving(now_ns, verdict.send and fastest > _MOTION)
         return self._tick(
             now_ns, gated.q, gated.velocity, grip.width, grip.effort,
             acted + grip.acted + gated.acted,
@@ -386,10 +388,10 @@ class Pipeline:
 
     def _human(self, now_ns: int, verdict: Verdict) -> ArmDecision:
         """Return what humans want of the arm, in every mode in which motion is allowed."""
-        if self.ladder.level is Level.STOPPED or verdict.state is not SafetyState.ARMED:
-            self.overrides.stop(now_ns)
-        else:
-            self.overrides.start(now_ns)
+        stopped = self.ladder.level is Level.STOPPED or verdict.state is not SafetyState.ARMED
+        if stopped is not self._overrides_stopped:
+            self._overrides_stopped = stopped
+            (self.overrides.stop if stopped else self.overrides.start)(now_ns)
         human = self.overrides.arm.step(now_ns)
         if human.handed_back:
             # What was planned before or meanwhile would undo what the human did.
@@ -426,6 +428,7 @@ class Pipeline:
             self.settle.reset()
             self.overrides.arm.measured(None)
             self.overrides.stop(now_ns)
+            self._overrides_stopped = True
             self._commanded.forget()
             self._hold.reset()
         if not 0.1 * period <= dt <= 5.0 * period:

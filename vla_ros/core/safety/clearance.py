@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -65,7 +65,7 @@ class Clearances:
     def near(self, q: Array) -> list[Proximity]:
         """Return the near pairs of all parts at joints (n,) [rad]."""
         n = len(self.parts)
-        return [replace(p, pair=p.pair * n + i)
+        return [Proximity(p.pair * n + i, p.names, p.distance, p.slow, p.stop, p.gradient)
                 for i, part in enumerate(self.parts) for p in part.near(q)]
 
     def distances(self, q: Array) -> list[tuple[int, float]]:
@@ -86,18 +86,19 @@ def approach_factor(
     """
     if not near:
         return 1.0, ''
-    closing = -np.array([p.gradient for p in near]) @ wanted
-    gap = np.array([p.distance - p.stop for p in near])
-    span = np.array([p.slow - p.stop for p in near])
-    allowed = approach_speed * np.clip(gap / span, 0.0, 1.0)
-    damped = np.where(closing > allowed, allowed / np.where(closing > 0.0, closing, 1.0), np.inf)
-    factors = np.minimum(damped, largest_factor(closing, gap, stop_time, dt))
-    worst = int(factors.argmin())
-    if not factors[worst] < 1.0:
+    smallest, worst = 1.0, near[0]
+    for p, opening in zip(near, (np.array([p.gradient for p in near]) @ wanted).tolist()):
+        gap = p.distance - p.stop
+        allowed = approach_speed * min(max(gap / (p.slow - p.stop), 0.0), 1.0)
+        factor = largest_factor(-opening, gap, stop_time, dt)
+        if -opening > allowed:
+            factor = min(factor, allowed / -opening)
+        if factor < smallest:
+            smallest, worst = factor, p
+    if smallest == 1.0:
         return 1.0, ''
-    p = near[worst]
-    return float(factors[worst]), (f'clearance {p.names[0]} to {p.names[1]}: '
-                                   f'{1e3 * p.distance:.0f} mm')
+    return smallest, (f'clearance {worst.names[0]} to {worst.names[1]}: '
+                      f'{1e3 * worst.distance:.0f} mm')
 
 
 def stays_clear(clearance: Clearance, near: Sequence[Proximity], q_stop: Array) -> bool:

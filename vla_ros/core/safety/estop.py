@@ -115,6 +115,7 @@ class Interlock:
         self.reason = '' if armed else 'not armed yet'
         self._pressed: set[str] = set()
         self._run_ns: int | None = None
+        self._last: Verdict | None = None
 
     def estop(self, source: str, pressed: bool = True) -> None:
         """Tell that an emergency stop was pressed, or is no longer (which does not reset it).
@@ -196,7 +197,11 @@ class Interlock:
         return ''
 
     def _verdict(self, permission: Permission, reason: str) -> Verdict:
-        return Verdict(permission, not self.dry_run, self.state, reason)
+        last = self._last  # the same as at the last tick, nearly always
+        if (last is None or last.permission is not permission or last.state is not self.state
+                or last.reason != reason or last.send is self.dry_run):
+            last = self._last = Verdict(permission, not self.dry_run, self.state, reason)
+        return last
 
     def _handle(self, event: SafetyEvent, reason: str) -> None:
         before, self.state = self.state, TRANSITIONS[self.state, event]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,12 +23,12 @@ def limit_twist(twist: Array, limits: TaskSpaceLimits) -> tuple[Array, tuple[str
     One factor for all six numbers keeps the path; the second value names what acted. A twist that
     is not finite becomes no motion.
     """
-    if not np.isfinite(twist).all():
+    x, y, z, rx, ry, rz = twist.tolist()
+    speed, rotation_speed = _length(x, y, z), _length(rx, ry, rz)
+    if not (speed < math.inf and rotation_speed < math.inf):
         return np.zeros(6), ('twist is not finite',)
     acted = []
     factor = 1.0
-    speed = float(np.linalg.norm(twist[:3]))
-    rotation_speed = float(np.linalg.norm(twist[3:]))
     if not speed <= limits.max_speed:
         factor = limits.max_speed / speed
         acted.append(f'speed {speed:.3f} > {limits.max_speed:g} m/s')
@@ -62,28 +63,26 @@ def limit_pose(
         The bounded pose (4, 4) and what acted, in words.
 
     """
-    if not np.isfinite(T_base_goal).all():
+    if not math.isfinite(np.vdot(T_base_goal, T_base_goal)):
         return T_base_from.copy(), ('pose is not finite',)
     acted = []
     T = T_base_goal.copy()
-    position = T[:3, 3]
-    lower = np.minimum(limits.lower, T_base_from[:3, 3])
-    upper = np.maximum(limits.upper, T_base_from[:3, 3])
-    boxed = np.clip(position, lower, upper)
-    if not (boxed == position).all():
-        axes = ' '.join(axis for axis, same in zip('xyz', boxed == position, strict=True)
-                        if not same)
+    position, start = T[:3, 3].tolist(), T_base_from[:3, 3].tolist()
+    boxed = [min(max(p, min(low, f)), max(high, f)) for p, f, low, high in
+             zip(position, start, limits.lower.tolist(), limits.upper.tolist())]
+    if boxed != position:
+        axes = ' '.join(axis for axis, b, p in zip('xyz', boxed, position) if b != p)
         acted.append(f'workspace {axes}')
         T[:3, 3] = boxed
 
     lead = T[:3, 3] - T_base_measured[:3, 3]
-    distance = float(np.linalg.norm(lead))
+    distance = _length(*lead.tolist())
     if not distance <= limits.max_lead_position:
         acted.append(f'lead {distance:.3f} > {limits.max_lead_position:g} m')
         T[:3, 3] = T_base_measured[:3, 3] + lead * (limits.max_lead_position / distance)
 
     R_lead = vector_from_rotation(T[:3, :3] @ T_base_measured[:3, :3].T)
-    angle = float(np.linalg.norm(R_lead))
+    angle = _length(*R_lead.tolist())
     if not angle <= limits.max_lead_rotation:
         acted.append(f'lead {angle:.3f} > {limits.max_lead_rotation:g} rad')
         T[:3, :3] = (rotation_from_vector(R_lead * (limits.max_lead_rotation / angle))
@@ -95,6 +94,10 @@ def limit_pose(
         acted += [f'keep-out {name}' for name in names]
         T[:3, 3] = outside
     return T, tuple(acted)
+
+
+def _length(x: float, y: float, z: float) -> float:
+    return math.sqrt(x * x + y * y + z * z)
 
 
 def keep_outside(

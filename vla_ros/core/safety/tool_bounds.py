@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -41,46 +42,61 @@ class ToolBounds:
                  limits: TaskSpaceLimits) -> None:
         self._forward = forward
         self._jacobian = jacobian
-        self._lower, self._upper = limits.lower, limits.upper
-        self._box_lower = np.array([box.lower for box in limits.keep_out]).reshape(-1, 3)
-        self._box_upper = np.array([box.upper for box in limits.keep_out]).reshape(-1, 3)
+        lower, upper = limits.lower.tolist(), limits.upper.tolist()
+        # Axis, direction inward, and where along the axis.
+        self._faces = [*((axis, 1.0, at) for axis, at in enumerate(lower)),
+                       *((axis, -1.0, at) for axis, at in enumerate(upper))]
+        self._boxes = [(box.lower.tolist(), box.upper.tolist()) for box in limits.keep_out]
         self._names = [*(f'workspace {face}' for face in _FACES),
                        *(box.name for box in limits.keep_out)]
 
     def near(self, q: Array) -> list[Proximity]:
         """Return what the tool is near to at joints (n,) [rad]."""
         T_base_tool = self._forward(q)
-        distances, normals = self._measure(T_base_tool[:3, 3])
-        close = np.flatnonzero(distances < _SEEN_FROM)
-        if not close.size:
+        close = self._within(T_base_tool[:3, 3].tolist(), _SEEN_FROM)
+        if not close:
             return []
-        gradients = normals[close] @ T_base_tool[:3, :3] @ self._jacobian(q)[:3]
-        return [Proximity(k, ('tool', self._names[k]), float(distances[k]), _DAMPED - _BEYOND,
-                          -_BEYOND, gradient)
-                for k, gradient in zip(close.tolist(), gradients, strict=True)]
+        normals = np.array([normal for _, _, normal in close])
+        gradients = normals @ T_base_tool[:3, :3] @ self._jacobian(q)[:3]
+        return [Proximity(k, ('tool', self._names[k]), distance, _DAMPED - _BEYOND, -_BEYOND,
+                          gradient)
+                for (k, distance, _), gradient in zip(close, gradients)]
 
     def distances(self, q: Array) -> list[tuple[int, float]]:
         """Return (number, distance [m]) of what the tool is beyond."""
-        distances, _ = self._measure(self._forward(q)[:3, 3])
-        return [(k, float(distances[k])) for k in np.flatnonzero(distances < -_BEYOND).tolist()]
+        return [(k, distance)
+                for k, distance, _ in self._within(self._forward(q)[:3, 3].tolist(), -_BEYOND)]
 
-    def _measure(self, p: Array) -> tuple[Array, Array]:
-        """Return distances (m,) [m], negative beyond, and their directions (m, 3)."""
-        faces = np.concatenate([p - self._lower, self._upper - p])
-        normals = np.concatenate([np.eye(3), -np.eye(3)])
-        if not len(self._box_lower):
-            return faces, normals
-        # A box's nearest face decides inside of it, all faces that the point is beyond outside.
-        below, above = self._box_lower - p, p - self._box_upper
-        out = np.maximum(np.maximum(below, above), 0.0)
-        away = np.linalg.norm(out, axis=1)
-        sign = np.where(below > above, -1.0, 1.0)
-        signed = np.maximum(below, above)
-        axis = signed.argmax(axis=1)
-        rows = np.arange(len(axis))
-        inner = np.zeros_like(out)
-        inner[rows, axis] = sign[rows, axis]
-        outside = away > 0.0
-        outer = out * sign / np.where(outside, away, 1.0)[:, None]
-        return (np.concatenate([faces, np.where(outside, away, signed[rows, axis])]),
-                np.concatenate([normals, np.where(outside[:, None], outer, inner)]))
+    def _within(self, p: list[float], limit: float) -> list[tuple[int, float, list[float]]]:
+        """Return number, distance [m] (negative beyond) and its direction of all below a limit."""
+        found = []
+        for k, (axis, inward, at) in enumerate(self._faces):
+            distance = inward * (p[axis] - at)
+            if distance < limit:
+                normal = [0.0, 0.0, 0.0]
+                normal[axis] = inward
+                found.append((k, distance, normal))
+        for k, (lower, upper) in enumerate(self._boxes, len(self._faces)):
+            distance, normal = _from_box(p, lower, upper)
+            if distance < limit:
+                found.append((k, distance, normal))
+        return found
+
+
+def _from_box(p: list[float], lower: list[float], upper: list[float],
+              ) -> tuple[float, list[float]]:
+    """Return a point's distance from a box [m], negative inside, and the direction away from it.
+
+    Inside the nearest face decides, outside all faces that the point is beyond.
+    """
+    beyond = [max(low - x, x - high) for x, low, high in zip(p, lower, upper)]
+    away = [-1.0 if low - x > x - high else 1.0 for x, low, high in zip(p, lower, upper)]
+    out = [max(b, 0.0) for b in beyond]
+    distance = math.sqrt(out[0] * out[0] + out[1] * out[1] + out[2] * out[2])
+    if distance > 0.0:
+        return distance, [o * sign / distance for o, sign in zip(out, away)]
+    deepest = max(beyond)
+    axis = beyond.index(deepest)
+    normal = [0.0, 0.0, 0.0]
+    normal[axis] = away[axis]
+    return deepest, normal

@@ -208,6 +208,21 @@ def _clock() -> Callable[[int], Any]:
     return clock
 
 
+def test_a_recorder_that_heard_of_everything_late_does_not_make_an_observation_stale(
+        tmp_path: Path) -> None:
+    path = tmp_path / 'late'
+    with BagWriter(path) as bag:
+        bag.write_message('/instruction', STRING, START, messages.text('go'))
+        for camera in CAMERAS:
+            bag.write_message(f'/{camera}', IMAGE, START + 900 * MS, messages.image(
+                np.zeros((4, 4, 3), np.uint8), START, camera))
+        bag.write_message('/joint_states', JOINT_STATE, START + 901 * MS,
+                          messages.joint_state(['a'], [1.0], START))
+    with Bag(path) as bag:
+        assert len(good(list(observations(bag).at_stamps([START])))) == 1
+        assert good(list(observations(bag).at_rate(10.0))) == [], 'at a rate, age is what it was'
+
+
 @pytest.mark.parametrize(('used', 'value', 'others'), [
     (-50, 1.0, 0),  # the node inferred before the state of the picture's time had come
     (0, 2.0, 0),

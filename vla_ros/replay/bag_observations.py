@@ -188,7 +188,8 @@ class BagObservations:
         """Yield the observation of each of these stamps [ns], in their order; all are answered.
 
         It is asked for when no later message changes it, at the latest before the picture that
-        follows.
+        follows. How old the inputs are is judged by the newest stamp: that the recorder heard of
+        all of them late is no fault of the observation, which was made.
         """
         pending = sorted(set(stamps_ns))
         now_ns = 0
@@ -213,6 +214,7 @@ class BagObservations:
         del pending[:place]
         if not pending or pending[0] > reference + _SAME_NS:
             return
+        now_ns = min(now_ns, self.ingest.latest_ns())
         sources = self._sources.get(pending[0])
         if settled and not (self.ingest.settled(reference)
                             or (sources is not None and self._used(now_ns) == sources)):

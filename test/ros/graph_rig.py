@@ -34,7 +34,7 @@ from std_srvs.srv import Trigger
 from vla_ros.ros import qos
 from vla_ros.ros.stamps import to_ns
 
-TIMEOUT_S = 30.0  # of everything that must come; generous, because the machine may be busy
+TIMEOUT_S = 60.0  # of everything that must come; generous, because the machine may be busy
 _ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -34,7 +34,7 @@ from std_srvs.srv import Trigger
 from vla_ros.ros import qos
 from vla_ros.ros.stamps import to_ns
 
-TIMEOUT_S = 30.0  # of everything that must come; generous, because the machine may be busy
+TIMEOUT_S = 60.0  # of everything that must come; generous, because the machine may be busy
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -171,6 +171,7 @@ class Observer:
         rclpy.init(args=[], context=self.context, signal_handler_options=SignalHandlerOptions.NO)
         self.node = Node(name, context=self.context, namespace=namespace)
         self._clients: dict[str, Any] = {}
+        self._closing = False
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._spin, daemon=True)
@@ -178,18 +179,20 @@ class Observer:
         self.diagnostics = self.hear(DiagnosticArray, '/diagnostics', qos.DIAGNOSTICS)
 
     def _spin(self) -> None:
-        while self.context.ok():
+        while self.context.ok() and not self._closing:
             try:
-                self._executor.spin()
-                return
+                self._executor.spin_once(timeout_sec=0.2)
             except ExternalShutdownException:
                 return
             except rclpy_implementation.InvalidHandle:
                 pass  # a test destroyed a publisher while it was being waited for
 
     def close(self) -> None:
-        self._executor.shutdown(timeout_sec=5.0)
+        # First the thread: rclpy does not shut an executor down in which another one works.
+        self._closing = True
+        self._executor.wake()
         self._thread.join(5.0)
+        self._executor.shutdown(timeout_sec=5.0)
         self.node.destroy_node()
         rclpy.shutdown(context=self.context)
 

@@ -22,7 +22,7 @@ pytest.importorskip('rclpy')
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import Twist
-from graph_rig import Observer, Process, node_process, wait_until
+from graph_rig import TIMEOUT_S, Observer, Process, node_process, wait_until
 from sensor_msgs.msg import JointState, Joy
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
@@ -208,7 +208,7 @@ def test_the_last_minute_is_kept_by_a_button_when_somebody_records(bench, joysti
         return response
 
     bench.observer.node.create_service(Trigger, 'record_node/save_last', serve)
-    deadline = time.monotonic() + 30.0
+    deadline = time.monotonic() + TIMEOUT_S
     while not asked and time.monotonic() < deadline:  # the client finds it sooner or later
         joystick.rest()
         time.sleep(0.1)
@@ -318,7 +318,7 @@ class Screen:
 
     def wait(self, text: str) -> None:
         """Wait until a text is on the screen, written after the last wait."""
-        deadline = time.monotonic() + 30.0
+        deadline = time.monotonic() + TIMEOUT_S
         while text.encode() not in self.text:
             if select.select([self.master], [], [], 0.1)[0]:
                 self.text += os.read(self.master, 65536)

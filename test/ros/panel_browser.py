@@ -107,7 +107,10 @@ class Browser:
     def press(self, selector: str) -> None:
         """Press with the pointer, and hold."""
         self.wait(lambda: self.enabled(selector), f'{selector} enabled')
-        self._actions().click_and_hold(self.element(selector)).perform()
+        element = self.element(selector)
+        # Away from the header, which stays where it is and has the emergency stop in it.
+        self.driver.execute_script('arguments[0].scrollIntoView({block: "center"})', element)
+        self._actions().click_and_hold(element).perform()
 
     def let_go(self) -> None:
         self._actions().release().perform()

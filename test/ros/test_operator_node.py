@@ -133,7 +133,7 @@ def operator_process(folder: Any, **parameters: object) -> Process:
 
 
 def url_of(process: Process) -> str:
-    process.wait_log('panel: http')
+    wait_until(lambda: 'panel: http' in process.log or not process.alive, 'the address', 90.0)
     return re.search(r'panel: (http\S+)', process.log)[1]  # type: ignore[index]
 
 
@@ -145,7 +145,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
             process.start()
         rig.browser = Browser(tmp_path_factory.mktemp('browser'))
         rig.browser.open(url_of(rig.operator))
-        rig.world.wait_mode('AUTONOMOUS')
+        wait_until(lambda: rig.world.mode == 'AUTONOMOUS', 'the policy driving', 90.0)
         yield rig
     finally:
         if rig.browser is not None:

@@ -113,7 +113,7 @@ def shoot_all(url: str, out: Path, operator: subprocess.Popen[bytes]) -> None:
         desktop.press('[data-gripper=release]')
         desktop.press('[data-arm=takeover]')
         desktop.wait_text('#mode', 'INTERVENTION')
-        desktop.press('[data-key=e]', hold=True)
+        desktop.press('[data-key=r]', hold=True)
         desktop.wait_text('#mode', 'INTERVENTION')
         keep(shoot_pair(desktop, phone, 'takeover')[0], 'panel.jpg', 1000)
         phone.shoot('takeover_controls', 620)

@@ -96,7 +96,8 @@ class FakeRobot:
 class Rig:
     """A real server in this process, around a fake robot."""
 
-    def __init__(self, token: str = '', **changes: Any) -> None:
+    def __init__(self, token: str = '', tls: tuple[str, str] | None = None,
+                 **changes: Any) -> None:
         self.readings = Readings({'joint states': 'joint_states'}, 60.0, 'control_node')
         self.robot = FakeRobot(self.readings)
         self.frames = CameraFrames(('front', 'wrist'), 320, 70)
@@ -105,7 +106,7 @@ class Rig:
             'max_panels': 4, 'service_timeout_s': 0.3, **changes})
         self.server = PanelServer(
             '127.0.0.1', 0, lambda: Hub(settings, Access.of_machine('127.0.0.1', token),
-                                        self.robot, self.readings, self.frames), WEB)
+                                        self.robot, self.readings, self.frames), WEB, tls)
         self.server.start()
         self.pages: list[Page] = []
 

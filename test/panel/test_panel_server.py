@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import socket
+import ssl
+import subprocess
 import urllib.error
 import urllib.request
 from contextlib import suppress
@@ -411,6 +414,24 @@ def test_a_wrong_certificate_is_an_error_that_names_the_parameters(tmp_path):
     with pytest.raises(ConfigError, match='tls_certificate'):
         PanelServer('127.0.0.1', 0, lambda: None, WEB,
                     tls=(str(tmp_path / 'c.pem'), str(tmp_path / 'c.pem')))
+
+
+def test_with_a_certificate_page_and_socket_are_encrypted(tmp_path):
+    openssl = shutil.which('openssl')
+    if openssl is None:
+        pytest.skip('no openssl here to make a certificate with')
+    files = str(tmp_path / 'cert.pem'), str(tmp_path / 'key.pem')
+    subprocess.run([openssl, 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj',
+                    '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '2',
+                    '-out', files[0], '-keyout', files[1]], check=True, capture_output=True)
+    rig = Rig(tls=files)
+    trusting = ssl.create_default_context(cafile=files[0])
+    url = rig.url.replace('http', 'https')
+    assert urllib.request.urlopen(url, timeout=30, context=trusting).status == 200
+    page = Page(rig.socket_url.replace('ws', 'wss'), ssl=trusting, origin=url.rstrip('/'))
+    rig.pages.append(page)
+    assert page.ask(do='call', service='start')['ok']
+    rig.close()
 
 
 def test_missing_libraries_are_named_with_what_to_install(monkeypatch):

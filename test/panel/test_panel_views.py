@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -120,3 +122,11 @@ def test_a_picture_that_cannot_be_read_is_a_problem_in_words_and_the_next_one_me
     assert frames.problem('wrist') == 'camera/wrist: unknown encoding'
     frames.offer('wrist', lambda: picture(1))
     assert frames.jpeg('wrist')[1] and frames.problem('wrist') == ''
+
+
+def test_every_key_of_the_page_is_one_buttons_own_and_stands_on_it():
+    page = (Path(__file__).resolve().parents[2] / 'web' / 'panel.html').read_text(encoding='utf-8')
+    buttons = re.findall(r'<button[^>]*data-key="(.)".*?</button>', page, re.DOTALL)
+    shown = re.findall(r'<button[^>]*data-key="(.)".*?<kbd>(.)</kbd>', page, re.DOTALL)
+    assert len(buttons) > 25 and len(set(buttons)) == len(buttons)
+    assert [(key, key.upper()) for key in buttons] == shown

@@ -80,15 +80,21 @@ class Browser:
         return value
 
     def until(self, act: Callable[[], Any], condition: Callable[[], Any], what: str) -> None:
-        """Act and wait; act again when the machine was so busy that it was refused as late."""
+        """Act and wait; act again when the machine was too busy.
+
+        Then it is refused as late, or the page thought that it had lost the connection just then.
+        """
         act()
+        acted = time.monotonic()
 
         def done() -> bool:
+            nonlocal acted
             if condition():
                 return True
-            if 'too late' in self.text('#answer'):
+            if 'too late' in self.text('#answer') or time.monotonic() - acted > TIMEOUT_S / 4:
                 self.driver.execute_script('document.querySelector("#answer").textContent = ""')
                 act()
+                acted = time.monotonic()
             return False
 
         self.wait(done, what)
@@ -101,7 +107,10 @@ class Browser:
     def press(self, selector: str) -> None:
         """Press with the pointer, and hold."""
         self.wait(lambda: self.enabled(selector), f'{selector} enabled')
-        self._actions().click_and_hold(self.element(selector)).perform()
+        element = self.element(selector)
+        # Away from the header, which stays where it is and has the emergency stop in it.
+        self.driver.execute_script('arguments[0].scrollIntoView({block: "center"})', element)
+        self._actions().click_and_hold(element).perform()
 
     def let_go(self) -> None:
         self._actions().release().perform()

@@ -20,7 +20,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from graph_rig import Observer, Process, node_process, speed, wait_until
 from panel_browser import Browser
 from sensor_msgs.msg import Image, JointState
-from std_msgs.msg import String
+from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 from websockets.exceptions import ConnectionClosed
@@ -133,7 +133,7 @@ def operator_process(folder: Any, **parameters: object) -> Process:
 
 
 def url_of(process: Process) -> str:
-    process.wait_log('panel: http')
+    wait_until(lambda: 'panel: http' in process.log or not process.alive, 'the address', 90.0)
     return re.search(r'panel: (http\S+)', process.log)[1]  # type: ignore[index]
 
 
@@ -145,7 +145,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
             process.start()
         rig.browser = Browser(tmp_path_factory.mktemp('browser'))
         rig.browser.open(url_of(rig.operator))
-        rig.world.wait_mode('AUTONOMOUS')
+        wait_until(lambda: rig.world.mode == 'AUTONOMOUS', 'the policy driving', 90.0)
         yield rig
     finally:
         if rig.browser is not None:
@@ -241,24 +241,24 @@ def test_the_arm_is_taken_over_moved_while_pressed_and_handed_back(
     assert world.mode == 'INTERVENTION'
     np.testing.assert_allclose(world.tool[1:], start[1:], atol=0.002)
     high = world.tool[2]
-    page.key_down('e')
+    page.key_down('r')
     wait_until(lambda: world.tool[2] > high + 0.01, 'motion along z, by a key')
-    page.key_up('e')
-    page.until(lambda: page.key('r'), lambda: world.mode == 'AUTONOMOUS', 'the hand-back')
+    page.key_up('r')
+    page.until(lambda: page.key('g'), lambda: world.mode == 'AUTONOMOUS', 'the hand-back')
     page.wait_text('#counts', 'Arm: 1 × override')
 
 
 def test_tool_frame_moves_along_the_tools_own_axes(page: Browser, world: World) -> None:
     take_over(page, world)
-    page.key('f')
+    page.key('x')
     page.wait_text('#frame', 'tool frame')
     T = KINEMATICS.forward(world.q)
-    page.press('[data-key=q]')  # back along the tool's z
+    page.press('[data-key=f]')  # back along the tool's z
     wait_until(lambda: np.linalg.norm(world.tool - T[:3, 3]) > 0.01, 'motion')
     page.let_go()
     along = (world.tool - T[:3, 3]) @ T[:3, :3]
     assert along[2] < -0.009 and np.abs(along[:2]).max() < 0.003
-    page.key('f')
+    page.key('x')
 
 
 @pytest.mark.parametrize('how', ['click', 'escape in the text field', 'space', 'taken over'])
@@ -322,6 +322,23 @@ def test_a_panel_that_hangs_loses_the_arm_and_its_page_says_so(
     wait_until(lambda: world.safety() == 'ESTOPPED', 'the stop that had waited')
 
 
+def test_the_stop_goes_by_the_topic_when_the_control_node_does_not_answer(
+        rig: Rig, page: Browser, world: World) -> None:
+    said = world.observer.hear(Bool, 'estop', qos.SAFETY)
+    rig.control.signal(signal.SIGSTOP)
+    try:
+        page.click('#estop')
+        said.wait(lambda m: m.data, 'the stop on the topic')
+        page.wait_text('#estop-note', 'NOT CONFIRMED')
+        page.wait_text('#answer', 'unconfirmed')
+    finally:
+        rig.control.signal(signal.SIGCONT)
+    page.wait_text('#mode', 'STOPPED')
+    page.until(lambda: page.click('[data-call=reset_estop]'),
+               lambda: world.safety() == 'DISARMED', 'the reset, of the topic too')
+    assert [m.data for m in said.messages] == [True, False]
+
+
 def test_words_pause_and_start_reach_the_graph(page: Browser, world: World) -> None:
     page.element('#text').send_keys('pick up the insulator')
     assert world.mode == 'AUTONOMOUS', 'letters in a text field are no keys'
@@ -332,9 +349,9 @@ def test_words_pause_and_start_reach_the_graph(page: Browser, world: World) -> N
     page.key('p')
     world.wait_mode('STOPPED')
     page.wait_text('#reason', 'Start it')
-    page.until(lambda: page.key('g'), lambda: world.mode == 'AUTONOMOUS', 'the start')
-    page.click('[data-call=disarm]')
-    wait_until(lambda: world.safety() == 'DISARMED', 'disarmed')
+    page.until(lambda: page.key('y'), lambda: world.mode == 'AUTONOMOUS', 'the start')
+    page.until(lambda: page.click('[data-call=disarm]'), lambda: world.safety() == 'DISARMED',
+               'disarmed')
 
 
 def test_the_recorders_button_is_there_when_the_recorder_is(page: Browser, world: World) -> None:

@@ -87,8 +87,8 @@ class Rig:
         self.closed = threading.Event()
 
     def run(self, tasks=TASKS, startup_timeout_s=5.0, record='') -> int:
-        options = DemoOptions(Bringup.from_arguments({'record': record}), self.out, tasks, 90.0, startup_timeout_s,
-                              seed=7)
+        options = DemoOptions(Bringup.from_arguments({'record': record}), self.out, tasks, 90.0,
+                              startup_timeout_s, seed=7)
 
         def make_processes(specs, logs):
             self.processes = FakeProcesses(specs, logs)

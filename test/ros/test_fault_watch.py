@@ -22,8 +22,8 @@ def watch():
     return made
 
 
-def mode(name, reason=''):
-    return status_message('mode', Level.OK, name, {'reason': reason})
+def mode(name, reason='', safety='ARMED'):
+    return status_message('mode', Level.OK, name, {'reason': reason, 'safety': safety})
 
 
 def driver(level, text=''):
@@ -49,6 +49,23 @@ def test_an_emergency_stop_is_a_fault_when_it_is_pressed(watch):
     for pressed in (False, True, True, False, True):
         watch.on_estop(Bool(data=pressed))
     assert watch.found == ['emergency stop'] * 2
+
+
+def test_an_emergency_stop_by_service_is_a_fault_although_the_arm_holds(watch):
+    """The mode is HOLD then, and STOPPED only much later."""
+    watch.on_mode(mode('AUTONOMOUS'))
+    for safety in ('ESTOPPED', 'ESTOPPED', 'DISARMED'):
+        watch.on_mode(mode('HOLD', 'emergency stop by service', safety))
+    assert watch.found == ['HOLD: emergency stop by service']
+
+
+def test_a_driver_that_was_never_ready_is_no_fault(watch):
+    """Every start looks like that for a while; the real fault that follows must be saved."""
+    for level in (Level.ERROR, Level.ERROR, Level.OK):
+        watch.on_diagnostics(driver(level, 'no joint states received yet'))
+    assert watch.found == []
+    watch.on_diagnostics(driver(Level.ERROR, 'no joint states for 0.2 s'))
+    assert watch.found == ['driver: no joint states for 0.2 s']
 
 
 def test_an_error_of_the_driver_is_a_fault_and_a_warning_is_none(watch):

@@ -2,8 +2,8 @@
 
 The real ``control_node`` and the real ``policy_node`` run against a world that plays an arm and two
 cameras of 640x480 at 15 Hz (raw, 27.6 MB/s), as in ``control_jitter.py``, whose processes these
-are. Rounds without and with ``record_node`` take turns, in the same run. The period error is that of
-the commands as they leave the control node.
+are. Rounds without and with ``record_node`` take turns, in the same run. The period error is that
+of the commands as they leave the control node.
 
 Lost is what the recorder says itself (its queue, the disk, and what the middleware tells it was
 published and did not arrive), and what is missing of the commands that the control node has sent

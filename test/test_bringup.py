@@ -64,6 +64,34 @@ def test_the_panel_runs_when_it_is_asked_for_and_the_arm_does_not_need_it() -> N
     assert not panel.required
     assert panel.without == 'what it held is given back'
     assert 'driver' not in _by_name(panel='true', sim='false')['operator_node'].parameters
+@pytest.mark.parametrize('given', ['', 'false', '0'])
+def test_nothing_is_recorded_unless_it_is_asked_for(given: str) -> None:
+    assert 'record_node' not in _by_name(record=given)
+
+
+def test_a_recorder_is_the_last_to_stop_and_nothing_ends_with_it(tmp_path: Path) -> None:
+    specs = _by_name(record=str(tmp_path), robot='ur5e', third_person_topic='/front/image')
+    recorder = specs['record_node']
+    assert recorder.parameters == {
+        'robot': 'ur5e', 'driver': 'sim', 'use_sim_time': True, 'folder': str(tmp_path),
+        'third_person_topic': '/front/image'}
+    assert not recorder.required
+    assert all(recorder.stop_order > spec.stop_order for name, spec in specs.items()
+               if name != 'record_node')
+    assert recorder.stop_timeout_s > 30.0, 'a slow disk has time to take what waits'
+
+
+def test_recording_without_a_folder_leaves_the_folder_to_the_node() -> None:
+    assert 'folder' not in _by_name(record='true')['record_node'].parameters
+
+
+def test_a_folder_for_recordings_is_found_from_any_working_directory(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _by_name(record='bags')['record_node'].parameters['folder'] == str(tmp_path / 'bags')
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(ConfigError, match='record: not a folder'):
+        Bringup.from_arguments({'record': 'file'})
 
 
 def test_every_process_is_told_the_same_robot_and_parameter_file(tmp_path: Path) -> None:

@@ -86,9 +86,9 @@ class Rig:
         self.set_up = lambda rig: None
         self.closed = threading.Event()
 
-    def run(self, tasks=TASKS, startup_timeout_s=5.0) -> int:
-        options = DemoOptions(Bringup.from_arguments({}), self.out, tasks, 90.0, startup_timeout_s,
-                              seed=7)
+    def run(self, tasks=TASKS, startup_timeout_s=5.0, record='') -> int:
+        options = DemoOptions(Bringup.from_arguments({'record': record}), self.out, tasks, 90.0,
+                              startup_timeout_s, seed=7)
 
         def make_processes(specs, logs):
             self.processes = FakeProcesses(specs, logs)
@@ -126,6 +126,36 @@ def rig(tmp_path, monkeypatch):
     for name in ('ROS_DOMAIN_ID', 'ROS_AUTOMATIC_DISCOVERY_RANGE', 'ROS_LOCALHOST_ONLY'):
         monkeypatch.setenv(name, '42')  # put back afterwards
     return Rig(tmp_path / 'out')
+
+
+def test_a_recorded_demo_begins_with_its_bag_and_replaces_that_of_an_earlier_one(rig):
+    (rig.out / 'bag').mkdir(parents=True)
+    (rig.out / 'bag' / 'old.mcap').write_text('')
+    seen = []
+
+    def set_up(rig):
+        recorder = rig.processes.specs['record_node']
+        assert recorder.parameters['folder'] == str(rig.out)
+        assert recorder.parameters['name'] == 'bag'
+        seen.append((rig.out / 'bag').exists())
+        begun = rig.observer.begin
+
+        def begin():
+            seen.append((rig.out / 'bag').exists())
+            begun()
+
+        rig.observer.begin = begin
+        threading.Timer(0.3, (rig.out / 'bag').mkdir).start()
+
+    rig.set_up = set_up
+    assert rig.run(record=str(rig.out)) == 0
+    assert seen == [False, True], 'not begun before the recorder is ready'
+    assert f'bag: {rig.out / "bag"}' in rig.stream.getvalue()
+
+
+def test_a_recorder_that_never_begins_is_named(rig):
+    assert rig.run(record=str(rig.out), startup_timeout_s=0.2) == 1
+    assert 'bag (from record_node)' in str(rig.report['verdict'])
 
 
 def test_every_task_done_is_status_0_with_all_results_left(rig):

@@ -39,6 +39,11 @@ def described(observation: Observation, stamps_ns: dict[str, int]) -> dict[str, 
                       float(values).hex() for name, values in sorted(observation.state.items())}}
 
 
+def say(what: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(what) + '\n')
+    sys.stdout.flush()
+
+
 class Listener(Node):
     """Prints what the node would see, and how many messages it had of each stream."""
 
@@ -61,8 +66,7 @@ class Listener(Node):
         self._ticker.stop()
         self._thread.join(5.0)
         ingest = self._inputs._ingest
-        print(json.dumps({'counts': {name: ingest.status(name, 0).counts
-                                     for name in ingest.streams}}), flush=True)
+        say({'counts': {name: ingest.status(name, 0).counts for name in ingest.streams}})
 
     def _ask(self) -> None:
         ingest, before = self._inputs._ingest, None
@@ -76,7 +80,7 @@ class Listener(Node):
             except InputError:
                 continue
             before = reference
-            print(json.dumps(described(observation, dict(moment.stamps_ns))), flush=True)
+            say(described(observation, dict(moment.stamps_ns)))
 
 
 if __name__ == '__main__':

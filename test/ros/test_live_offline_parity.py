@@ -1,4 +1,4 @@
-"""What is played live is seen as a bag is read: the same stamps, pictures and states, to the bit."""
+"""What is played live is seen as a bag is read: the same stamps, pictures, states, to the bit."""
 
 from __future__ import annotations
 

@@ -14,8 +14,6 @@ from typing import Any
 
 from vla_ros.core.errors import ConfigError, DependencyError, InputError
 
-_DISCOVERY_S = 1.5  # until everybody in the network has been heard of
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -39,12 +37,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option('--wait-for-subscribers', nargs='?', type=float, const=60.0, metavar='S',
            help='begin when pictures and joint states are listened to, S seconds at most '
                 '(default: %(const)g)')
+    option('--discovery', type=float, default=2.0, metavar='S',
+           help='look so long whether somebody else publishes the same, before anything is '
+                'published (default: %(default)g)')
     option('--json', action='store_true', help='print the report for programs')
 
 
 def run(args: argparse.Namespace) -> int:
     """Play, and return the exit status."""
-    for name in ('rate', 'duration', 'wait_for_subscribers'):
+    for name in ('rate', 'duration', 'discovery', 'wait_for_subscribers'):
         value = getattr(args, name)
         if value is not None and not value > 0.0:
             raise ConfigError(f'{name.replace("_", "-")}: expected a positive number, found '
@@ -65,8 +66,7 @@ def run(args: argparse.Namespace) -> int:
         bag = stack.enter_context(Bag(args.bag))
         topics = play_topics(bag, all_command_topics(), args.topics, remap)
         node = stack.enter_context(open_play_node(topics))
-        stop.wait(_DISCOVERY_S)
-        refuse_others(node)
+        refuse_others(node, args.discovery, stop)
         for topic in topics:
             _say(f'{topic.recorded} ({bag.topics[topic.recorded].count})'
                  + (f' as {topic.published}' if topic.published != topic.recorded else ''))

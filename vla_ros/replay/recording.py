@@ -211,7 +211,9 @@ class RecordingSession:
             raise InputError(f'not saved: {free / 1e6:.0f} MB are free, and {reserve.all / 1e6:.0f}'
                              ' MB stay free')
         path = self.settings.folder / name
-        dropped: dict[str, dict[str, int]] = {'memory was short': dict(ring.early)}
+        dropped: dict[str, dict[str, int]] = {}
+        if ring.early:
+            dropped['memory was short'] = dict(ring.early)
         if not pictures:
             dropped['the disk is nearly full'] = dict(Counter(
                 m.topic for m in kept if m.importance is Importance.PICTURE))

@@ -11,6 +11,7 @@ from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Bool
 
 from vla_ros.core.arbiter import Mode
+from vla_ros.core.safety.estop import SafetyState
 from vla_ros.ros import qos
 from vla_ros.ros.diagnostics import Level
 
@@ -38,20 +39,21 @@ class FaultWatch:
                  monotonic: Callable[[], float] = time.monotonic) -> None:
         self._on_fault = on_fault
         self._monotonic = monotonic
-        self._present: set[str] = set()  # faults that go on
+        # Kind of fault -> whether it is there. A button that is said for the first time is pressed.
+        self._faulty: dict[str, bool] = {'estop': False}
         self._heard: float | None = None  # of the control node [s]
-        self._ran = False
         node.create_subscription(DiagnosticStatus, 'mode', self.on_mode, qos.LATCHED)
         node.create_subscription(Bool, 'estop', self.on_estop, _LISTEN)
         node.create_subscription(DiagnosticArray, '/diagnostics', self.on_diagnostics, _LISTEN)
 
     def on_mode(self, msg: DiagnosticStatus) -> None:
-        """Notice STOPPED, but not before the arm has been held or moved once."""
+        """Notice STOPPED and an emergency stop, but not one that the recorder only finds."""
+        values = {item.key: item.value for item in msg.values}
         stopped = msg.message == Mode.STOPPED.value
-        reason = next((item.value for item in msg.values if item.key == 'reason'), '')
-        if self._ran or not stopped:
-            self._set('mode', stopped, f'{msg.message}: {reason}')
-        self._ran = self._ran or not stopped
+        pressed = values.get('safety') == SafetyState.ESTOPPED.value
+        text = f'{msg.message}: {values.get("reason", "")}'
+        self._set('safety', pressed, text)
+        self._set('mode', stopped, text)
 
     def on_estop(self, msg: Bool) -> None:
         """Notice a pressed emergency stop."""
@@ -74,8 +76,7 @@ class FaultWatch:
             self._set('gone', True, f'{_CONTROL} is silent')
 
     def _set(self, what: str, fault: bool, text: str) -> None:
-        if fault and what not in self._present:
-            self._present.add(what)
+        """Say a fault when it comes; what is one from the first word on is only found."""
+        if fault and self._faulty.get(what) is False:
             self._on_fault(text)
-        elif not fault:
-            self._present.discard(what)
+        self._faulty[what] = fault

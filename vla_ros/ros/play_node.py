@@ -6,6 +6,7 @@ publishes the same: a recording mixed with a live robot would be neither.
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 import time
@@ -51,7 +52,8 @@ class PlayNode(Node):
     """
 
     def __init__(self, context: Context, topics: Sequence[PlayTopic]) -> None:
-        super().__init__('play_node', context=context, use_global_arguments=False)
+        # A name of its own: another one that plays is somebody else.
+        super().__init__(f'play_node_{os.getpid()}', context=context, use_global_arguments=False)
         self._topics = tuple(topics)
         self._clock_publisher = self.create_publisher(Clock, _CLOCK, qos.CLOCK)
         self._publishers_by_name = {
@@ -154,6 +156,7 @@ class Watch(threading.Thread):
         """Look no more."""
         self._done.set()
         self.join()
+        self.found = self.found or self._node.others()
 
 
 def read_ahead(make: Callable[[], Iterable[PlayEvent]]) -> Iterator[PlayEvent]:
@@ -191,8 +194,21 @@ def read_ahead(make: Callable[[], Iterable[PlayEvent]]) -> Iterator[PlayEvent]:
         thread.join()
 
 
-def refuse_others(node: PlayNode) -> None:
-    """Raise InputError when somebody else publishes what is to be played."""
-    if found := node.others():
-        raise InputError('somebody else publishes the same, a robot that runs, perhaps: '
-                         f'{"; ".join(found)}. Play with another ROS_DOMAIN_ID')
+def refuse_others(node: PlayNode, seconds: float, stop: threading.Event) -> None:
+    """Look so long [s] whether somebody else publishes what is to be played.
+
+    Raises
+    ------
+    InputError
+        When somebody does; at once.
+
+    """
+    end = time.monotonic() + seconds
+    while True:
+        if node.others():
+            stop.wait(0.5)  # names are heard of a little later than what is published
+            found = node.others()
+            raise InputError('somebody else publishes the same, a robot that runs, perhaps: '
+                             f'{"; ".join(found)}. Play with another ROS_DOMAIN_ID')
+        if time.monotonic() > end or stop.wait(0.05):
+            return

@@ -22,7 +22,7 @@ from vla_ros.progress import Progress
 from vla_ros.replay.bag import Bag
 from vla_ros.replay.bag_observations import BagObservations
 from vla_ros.replay.closed_timing.arm import FollowArm, Lag, RecordedArm, measured_lag
-from vla_ros.replay.closed_timing.camera_check import refused_observations
+from vla_ros.replay.closed_timing.camera_check import refused_observations, without_numbers
 from vla_ros.replay.closed_timing.comparison import Comparison
 from vla_ros.replay.closed_timing.disturbance import CameraDisturbance, Disturbance
 from vla_ros.replay.closed_timing.inputs import (
@@ -30,6 +30,7 @@ from vla_ros.replay.closed_timing.inputs import (
     Inputs,
     Reader,
     Topics,
+    from_first_chunk,
     read_inputs,
     without_arm,
 )
@@ -225,6 +226,8 @@ class _Source:
             settings, gripper = closed_timing_settings(), self._profile.gripper
             found = without_arm(found, np.asarray(self._profile.joints.home), gripper.open,
                                 round(1e9 / settings.joint_rate), round(settings.tail * 1e9))
+        else:
+            found = from_first_chunk(found)
         if not found.joints:
             raise InputError(f'{self._bag.path}: {topics.state}: no joint state that can be used'
                              + ''.join(f'; {note}' for note in found.notes))
@@ -296,7 +299,8 @@ class _Source:
         with Progress('inferences', len(set(stamps)), quiet=self._request.quiet) as progress:
             for seen in seen_all:
                 if seen.observation is None:
-                    problems[seen.problem] = problems.get(seen.problem, 0) + 1
+                    why = without_numbers(seen.problem)
+                    problems[why] = problems.get(why, 0) + 1
                 else:
                     answers[int(seen.wanted_ns or 0)] = policy.infer(seen.observation)
                 progress.advance()

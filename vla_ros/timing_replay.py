@@ -47,6 +47,8 @@ from vla_ros.section import Section
 ARMS = ('follow', 'recorded')
 STARTS = ('recorded', 'home')
 
+_ANOTHER_PATH = 0.1  # rad
+
 
 @dataclass(frozen=True)
 class TimingRequest:
@@ -162,8 +164,13 @@ def _faithful(inputs: Inputs, trace: Trace) -> tuple[str, ...]:
             away.append(np.abs(np.asarray(sent[place].q) - q).max())
     if not away:
         return ()
-    return (f'as recorded, the commands are within {np.sqrt(np.mean(np.square(away))):.4f} rad rms '
-            f'(at most {max(away):.4f}) of those in the bag, in the joint that differs most',)
+    rms = float(np.sqrt(np.mean(np.square(away))))
+    text = (f'as recorded, the commands are within {rms:.4f} rad rms (at most {max(away):.4f}) of '
+            'those in the bag, in the joint that differs most')
+    if rms > _ANOTHER_PATH:
+        text += (': the replayed arm took another path, as after a recording that began in motion '
+                 'or an intervention; --arm recorded keeps to the recorded joints')
+    return (text,)
 
 
 def _arm(request: TimingRequest, inputs: Inputs) -> tuple[Lag, str]:

@@ -36,7 +36,7 @@ from vla_ros.replay.closed_timing.inputs import (
 )
 from vla_ros.replay.closed_timing.run import ClosedTimingRun, Trace
 from vla_ros.replay.closed_timing.schedule import schedule
-from vla_ros.replay.closed_timing.scores import scored
+from vla_ros.replay.closed_timing.scores import CaseResult, scored
 from vla_ros.replay.closed_timing.settings import closed_timing_settings
 from vla_ros.replay.closed_timing.words import words
 from vla_ros.replay.replay_topics import ReplayTopics, replay_topics
@@ -134,20 +134,22 @@ def replay_timing(request: TimingRequest) -> Comparison:
         inputs = source.inputs()
         cases = [Disturbance(), *request.disturbances(inputs.latencies_s)]
         lag, arm_words = _arm(request, inputs)
-        traces: list[Trace] = []
-        settings = closed_timing_settings()
+        results: list[CaseResult] = []
+        first: Trace | None = None
         with Progress('cases', len(cases), quiet=request.quiet) as progress:
             for case in cases:
                 refused = source.refused(case.cameras, inputs)
-                traces.append(_run(request, profile, inputs, case, refused, lag))
+                trace = _run(request, profile, inputs, case, refused, lag)
+                first = first or trace
+                results.append(scored(case.name, trace, first, request.config.period))
                 progress.advance()
-    results = tuple(scored(case.name, trace, traces[0], request.config.period)
-                    for case, trace in zip(cases, traces, strict=True))
+    assert first is not None
+    settings = closed_timing_settings()
     sentences = tuple(sentence for result in results
                       for sentence in words(result, request.config, settings))
     seconds = (inputs.joints[-1].stamp_ns - inputs.joints[0].stamp_ns) * 1e-9
-    notes = (*inputs.notes, *_faithful(inputs, traces[0]))
-    return Comparison(str(request.bag), seconds, arm_words, results, sentences, notes,
+    notes = (*inputs.notes, *_faithful(inputs, first))
+    return Comparison(str(request.bag), seconds, arm_words, tuple(results), sentences, notes,
                       dict(request.set), request.seed)
 
 
@@ -159,7 +161,7 @@ def _faithful(inputs: Inputs, trace: Trace) -> tuple[str, ...]:
     stamps = np.array([tick.stamp_ns for tick in sent])
     away = []
     for at, q in inputs.commands:
-        place = int(np.argmin(np.abs(stamps - at)))
+        place = min(max(int(np.searchsorted(stamps, at, side='right')) - 1, 0), len(stamps) - 1)
         if abs(int(stamps[place]) - at) <= 10_000_000:
             away.append(np.abs(np.asarray(sent[place].q) - q).max())
     if not away:

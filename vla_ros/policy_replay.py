@@ -19,7 +19,12 @@ from vla_ros.ik import load_ik
 from vla_ros.policy import Policy, load_policy
 from vla_ros.policy.identity import identity_of
 from vla_ros.replay.bag import Bag
-from vla_ros.replay.bag_observations import BagObservations, BagReaders, StateReader
+from vla_ros.replay.bag_observations import (
+    BagObservations,
+    BagReaders,
+    StateReader,
+    recorded_sources,
+)
 from vla_ros.replay.open_loop.recorded_chunks import RecordedChunks, read_chunks
 from vla_ros.replay.open_loop.recorded_motion import read_motion
 from vla_ros.replay.open_loop.result import OpenLoopResult
@@ -110,9 +115,11 @@ def replay_policy(request: ReplayRequest) -> tuple[OpenLoopResult, PolicyIdentit
         chunks = reference if isinstance(reference, RecordedChunks) else None
         total = (len(set(chunks.stamps_ns)) if chunks
                  else round(bag.duration_s * request.rate_hz) + 1)
+        sources = recorded_sources(bag, topics.observation) if chunks else None
         identity = identity_of(policy)
         result = Session(
-            bag, lambda: BagObservations(bag, topics, request.ingest, readers, request.instruction),
+            bag, lambda: BagObservations(bag, topics, request.ingest, readers,
+                                         request.instruction, sources),
             policy, {'label': spec.label, **identity.as_dict()}, reference, why,
             Pace(chunks.stamps_ns if chunks else None, request.rate_hz, total),
             open_loop_settings(), request.ablate, _other_statistics(policy),
@@ -126,7 +133,7 @@ def bag_readers(bag: Bag, topics: ReplayTopics, robot: str, driver: str) -> BagR
     """Return how a bag's state is read: as an arm's, by its joints' names, or as bare numbers."""
     names = tuple(bag.message(next(bag.records([topics.state]))).name)
     profile = load_profile(robot)
-    chosen = _driver_of(names, profile, driver)
+    chosen = driver_of(names, topics.state, profile, driver)
     if chosen is None:
         if not names:
             raise InputError(f'{bag.path}: {topics.state}: the state has no names')
@@ -151,16 +158,23 @@ def bag_readers(bag: Bag, topics: ReplayTopics, robot: str, driver: str) -> BagR
                       forward, profile.joints.names)
 
 
-def _driver_of(names: tuple[str, ...], profile: RobotProfile, driver: str) -> Driver | None:
-    """Return the driver whose joints these are: the one asked for, the profile's, or ours."""
-    for kind in dict.fromkeys((driver, '', 'sim')):
-        found = load_driver(profile, kind)
-        if set(found.joints.names) <= set(names):
-            return found
+def driver_of(names: tuple[str, ...], topic: str, profile: RobotProfile,
+              driver: str) -> Driver | None:
+    """Return the driver that published these joints; None: no driver of this arm.
+
+    It is the one asked for, else the profile's own or the simulated arm's, whichever publishes on
+    such a topic: they may call the joints the same and scale them differently.
+    """
     if driver:
-        raise InputError(f'the state has {", ".join(names)}, not the joints of driver {driver!r}: '
-                         f'{", ".join(load_driver(profile, driver).joints.names)}')
-    return None
+        asked = load_driver(profile, driver)
+        if not set(asked.joints.names) <= set(names):
+            raise InputError(f'{topic} has {", ".join(names)}, not the joints of driver '
+                             f'{driver!r}: {", ".join(asked.joints.names)}')
+        return asked
+    fitting = [found for found in (load_driver(profile), load_driver(profile, 'sim'))
+               if set(found.joints.names) <= set(names)]
+    named = [found for found in fitting if topic.endswith('/' + found.states.lstrip('/'))]
+    return next(iter([*named, *fitting]), None)
 
 
 def _command_reader(profile: RobotProfile, topics: ReplayTopics) -> StateReader | None:

@@ -20,7 +20,7 @@ from vla_ros.policy.config_file import config_file
 from vla_ros.policy_replay import bag_readers
 from vla_ros.progress import Progress
 from vla_ros.replay.bag import Bag
-from vla_ros.replay.bag_observations import BagObservations
+from vla_ros.replay.bag_observations import BagObservations, recorded_sources
 from vla_ros.replay.closed_timing.arm import FollowArm, Lag, RecordedArm, measured_lag
 from vla_ros.replay.closed_timing.camera_check import refused_observations, without_numbers
 from vla_ros.replay.closed_timing.comparison import Comparison
@@ -194,8 +194,8 @@ def _run(request: TimingRequest, profile: RobotProfile, inputs: Inputs, case: Di
                               guards=request.guards())
     arm = (RecordedArm() if request.arm == 'recorded' else
            FollowArm(inputs.joints[0], lag, profile.gripper.speed))
-    places = {place: refused[arrival.stamp_ns] for place, arrival in enumerate(inputs.chunks)
-              if arrival.chunk is not None and arrival.stamp_ns in refused}
+    places = {place: refused[arrival.arrival_ns] for place, arrival in enumerate(inputs.chunks)
+              if arrival.chunk is not None and arrival.arrival_ns in refused}
     return ClosedTimingRun(pipeline, arm, inputs,
                            schedule(inputs, case, request.seed, places)).run()
 
@@ -248,7 +248,7 @@ class _Source:
         return found if self._policy is None else self._asked(found)
 
     def refused(self, cameras: Sequence[CameraDisturbance], inputs: Inputs) -> dict[int, str]:
-        """Return the observations that the ingest refuses: stamp -> why."""
+        """Return the observations that the ingest refuses: arrival of the answer -> why."""
         if not cameras:
             return {}
         names = (self._policy.spec.cameras if self._policy is not None
@@ -259,11 +259,11 @@ class _Source:
                 raise unknown_choice('camera', one.camera, names)
         topics = replay_topics(self._bag, names, False, self._request.topics)
         changed = {topics.cameras[one.camera]: one for one in cameras}
-        stamps = [arrival.stamp_ns for arrival in inputs.chunks if arrival.chunk is not None]
+        times = [arrival.arrival_ns for arrival in inputs.chunks if arrival.chunk is not None]
         return refused_observations(
             self._bag, lambda bag: (bag, topics, self._request.ingest, self._readers,
                                     self._request.instruction),
-            changed, stamps, inputs.joints[0].stamp_ns)
+            changed, times, inputs.joints[0].stamp_ns)
 
     def _cameras_there(self) -> tuple[str, ...]:
         found = choose(self._bag.topics, {name: INPUTS[name] for name in ('third_person', 'wrist')},
@@ -304,7 +304,9 @@ class _Source:
         answers: dict[int, Any] = {}
         problems: dict[str, int] = {}
         seen_all = BagObservations(self._bag, topics, self._request.ingest, self._readers,
-                                   self._request.instruction).at_stamps(stamps)
+                                   self._request.instruction,
+                                   recorded_sources(self._bag, topics.observation)
+                                   ).at_stamps(stamps)
         with Progress('inferences', len(set(stamps)), quiet=self._request.quiet) as progress:
             for seen in seen_all:
                 if seen.observation is None:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from vla_ros.core.errors import ConfigError, InputError, unknown_choice
+from vla_ros.core.policy_identity import PolicyIdentity
 from vla_ros.core.types import (
     EE_DIMS,
     GRIPPER_DIM,
@@ -40,6 +41,8 @@ class PolicyDescription:
         Steps in a chunk.
     dims : tuple[str, ...]
         Names of the columns of an action.
+    identity : PolicyIdentity | None
+        Which policy exactly; None: it does not say.
 
     """
 
@@ -49,6 +52,7 @@ class PolicyDescription:
     dt_ns: int
     horizon: int
     dims: tuple[str, ...] = (*EE_DIMS, GRIPPER_DIM)
+    identity: PolicyIdentity | None = None
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -64,6 +68,7 @@ class PolicyDescription:
         """Return the description as one line of JSON."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         values['convention'] = _convention_dict(self.convention)
+        values['identity'] = self.identity.as_dict() if self.identity is not None else None
         return json.dumps(values)
 
     @classmethod
@@ -77,7 +82,8 @@ class PolicyDescription:
             not fit each other. The message names the topic.
 
         """
-        values = _object(text, topic, 'a policy description')
+        # Recordings of older versions do not have it.
+        values = {'identity': None, **_object(text, topic, 'a policy description')}
         _check_keys(values, [f.name for f in fields(cls)], topic, 'policy description')
         convention = _convention_from_dict(values['convention'], topic)
         dims = values['dims']
@@ -86,9 +92,12 @@ class PolicyDescription:
         for key in ('name', 'label'):
             if not isinstance(values[key], str):
                 raise InputError(f'{topic}: {key} must be a string, found {values[key]!r}')
+        identity = values['identity']
+        if identity is not None:
+            identity = PolicyIdentity.of(identity, f'{topic}: identity')
         try:
             return cls(values['name'], values['label'], convention, values['dt_ns'],
-                       values['horizon'], tuple(dims))
+                       values['horizon'], tuple(dims), identity)
         except ConfigError as error:
             raise InputError(f'{topic}: {error}') from error
 

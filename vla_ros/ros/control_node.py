@@ -29,6 +29,7 @@ from vla_ros.robots import load_profile
 from vla_ros.robots.adapters import load_driver
 from vla_ros.ros import qos
 from vla_ros.ros.adapters import make_adapter
+from vla_ros.ros.arming_gate import ArmingGate
 from vla_ros.ros.chunk_message import chunk_frame_id, chunk_from_message
 from vla_ros.ros.context import run_node
 from vla_ros.ros.control_loop import ControlLoop
@@ -63,7 +64,12 @@ class ControlNode(Node):
         self.profile = self.driver.bounded(described)
         ik = choose_ik(p.ik_backend, self.profile, p.ik_allow_fallback)
         self._pipeline = build_pipeline(self.profile, pipeline_config(p.as_dict()), ik.backend,
-                                        ik.kinematics, guards(p.as_dict()))
+                                        ik.kinematics, guards({
+                                            **p.as_dict(),
+                                            'auto_arm': p.auto_arm and not p.arming_report}))
+        self._gate = ArmingGate(p.arming_report)
+        self._auto_arm = p.auto_arm and bool(p.arming_report)  # once the gate lets it
+        self._auto_arm_now = False
         self._log = ThrottledLog(self.get_logger())
         self._diagnostics = Diagnostics(self, hardware_id=self.profile.name)
         if ik.reason:
@@ -100,7 +106,7 @@ class ControlNode(Node):
             self._on_override, GripperOverrideMode(p.gripper_override_mode),
             round(p.override_deadman_s * 1e9))
         self._safety = SafetyInputs(self, self._pipeline, self._loop.post,
-                                    lambda: self._adapter.ready)
+                                    lambda: self._adapter.ready, self._gate.objection)
         self._diagnostics.add_source(self._report)
         self._loop.start()
         self._tell_answers()
@@ -137,6 +143,9 @@ class ControlNode(Node):
 
     def _decide(self, now_ns: int) -> Tick:
         self._pipeline.arm_problem = self._adapter.ready
+        if self._auto_arm_now and not self._pipeline.arm_problem:
+            self._auto_arm_now = False
+            self._pipeline.arm(now_ns, '')
         return self._pipeline.step(now_ns)
 
     def _send(self, tick: Tick) -> None:
@@ -198,7 +207,22 @@ class ControlNode(Node):
             return
         self._diagnostics.set('policy', Level.OK, self._description.label)
         self.get_logger().info(f'policy: {self._description.label}')
+        self._ask_gate(self._description)
         self._loop.post(self._pipeline.policy_started)
+
+    def _ask_gate(self, description: PolicyDescription) -> None:
+        """Disarm when another policy than the one of the arming report is there."""
+        self._gate.announced = description.identity
+        if not self.parameters.arming_report:
+            return
+        if why := self._gate.objection():
+            self._complain('arming_report', why)
+            self._loop.post(lambda now_ns: self._pipeline.interlock.disarm(why))
+            return
+        self._diagnostics.set('arming_report', Level.OK, 'the policy kept its limits')
+        if self._auto_arm:
+            self._auto_arm = False
+            self._auto_arm_now = True
 
     def _on_liveliness(self, event: Any) -> None:
         if event.alive_count == 0:

@@ -28,6 +28,7 @@ from vla_ros.core.observation_record import ObservationRecord
 from vla_ros.core.policy_description import PolicyDescription
 from vla_ros.ik import load_ik
 from vla_ros.policy import Policy, load_policy
+from vla_ros.policy.identity import identity_of
 from vla_ros.robots import RobotProfile, load_profile
 from vla_ros.robots.adapters import Driver, load_driver
 from vla_ros.ros import qos
@@ -153,6 +154,7 @@ class PolicyNode(LifecycleNode):
         topics = self._camera_topics(policy)
         loaded = time.monotonic()
         policy.warm_up()
+        identity_of(policy)  # reads files; the policy keeps it
         return _Loaded(profile, driver, kinematics, policy, topics, loaded - started,
                        time.monotonic() - loaded)
 
@@ -174,7 +176,8 @@ class PolicyNode(LifecycleNode):
         self._description = self.create_publisher(
             String, 'policy', qos.policy_profile(self.parameters.policy_lease_s))
         self._description.publish(String(data=PolicyDescription(
-            spec.name, spec.label, spec.convention, spec.dt_ns, spec.horizon, spec.dims).to_json()))
+            spec.name, spec.label, spec.convention, spec.dt_ns, spec.horizon, spec.dims,
+            identity_of(self._policy)).to_json()))
         self._ticker = Ticker(self.get_clock(), round(1e9 / self.parameters.inference_rate_hz))
         self._thread = threading.Thread(target=self._loop,
                                         args=(self._ticker, self._policy, self._inputs),

@@ -29,14 +29,18 @@ class SafetyInputs:
         Has an action called in the loop's thread.
     not_ready : Callable[[], str]
         Says why the arm's driver cannot be commanded now; empty when it can.
+    objection : Callable[[], str]
+        Says why the policy may not move the arm; empty when it may. Asked on the executor's thread.
 
     """
 
     def __init__(self, node: Node, pipeline: Pipeline, post: Post,
-                 not_ready: Callable[[], str] = lambda: '') -> None:
+                 not_ready: Callable[[], str] = lambda: '',
+                 objection: Callable[[], str] = lambda: '') -> None:
         self._pipeline = pipeline
         self._post = post
         self._not_ready = not_ready
+        self._objection = objection
         node.create_subscription(Bool, 'estop', self._on_estop, qos.SAFETY)
         node.create_subscription(Bool, 'hold_to_run', self._on_hold_to_run, qos.SAFETY)
         services: dict[str, Callable[[], Answer]] = {
@@ -65,7 +69,7 @@ class SafetyInputs:
         return True, 'the arm follows the policy when it is ready'
 
     def _arm(self) -> Answer:
-        not_ready = self._not_ready()
+        not_ready = self._not_ready() or self._objection()
         if why := self._pipeline.interlock.why_not_arm(not_ready):
             return False, why
         self._post(lambda now_ns: self._pipeline.arm(now_ns, self._not_ready()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import types
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -39,18 +39,22 @@ def decoded(kind: type[T], value: Any, where: str) -> T:
     Raises
     ------
     InputError
-        When a key is missing or unknown, or a value is of another type; names the place.
+        When a key is unknown, or one without a default is missing, or a value is of another type;
+        names the place.
 
     """
     if not isinstance(value, Mapping):
         raise InputError(f'{where}: expected an object, found {type(value).__name__}')
     hints = get_type_hints(kind)
-    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
-    odd = sorted({*names} ^ {*value})
-    if odd:
-        what = 'missing' if odd[0] in names else 'unknown'
-        raise InputError(f'{where}: {what} key {odd[0]!r}. Keys here: {", ".join(names)}')
-    return kind(**{name: _value(hints[name], value[name], f'{where}: {name}') for name in names})
+    known = fields(kind)  # type: ignore[arg-type]
+    names = [field.name for field in known]
+    needed = {field.name for field in known
+              if field.default is MISSING and field.default_factory is MISSING}
+    for what, odd in (('unknown', {*value} - {*names}), ('missing', needed - {*value})):
+        if odd:
+            raise InputError(f'{where}: {what} key {min(odd)!r}. Keys here: {", ".join(names)}')
+    return kind(**{name: _value(hints[name], value[name], f'{where}: {name}')
+                   for name in names if name in value})
 
 
 def _value(kind: Any, value: Any, where: str) -> Any:

@@ -67,8 +67,15 @@ class Evidence:
         least = min(tried, key=lambda c: c.after)
         return least if self.explains(least.before, least.after) else None
 
+    def input_explains_more(self, before: float, after: float) -> bool:
+        """Return whether undoing a mistake in the input leaves less of the error than this."""
+        found = [c for cause in _INPUTS if (c := self.best(cause)) is not None]
+        return any(c.after * before < after * c.before for c in found)
+
 
 Rule = Callable[[Evidence], 'Suggestion | None']
+
+_INPUTS = ('channels', 'cameras', 'upside_down', 'statistics_key')
 
 _UNDONE = {
     'channels': 'channels look swapped (BGR for RGB)',
@@ -101,6 +108,8 @@ def _dt(e: Evidence) -> Suggestion | None:
         text = (f'the bag runs at {1e9 / recorded:g} Hz, the policy expects {policy_hz:g} Hz: its '
                 f'steps are {e.dt_ns * 1e-9:g} s, the recorded ones {recorded * 1e-9:g} s')
         return Suggestion('rate', text + (f'; {_numbers(found)}' if found else ''), True)
+    if recorded is not None:
+        return None
     found = e.best('dt')
     slow = e.picture_hz is not None and e.picture_hz < 0.75 * policy_hz
     if slow and found is not None:
@@ -109,7 +118,7 @@ def _dt(e: Evidence) -> Suggestion | None:
     if slow:
         return Suggestion('rate', f'the pictures come at {e.picture_hz:.3g} Hz, the policy has '
                           f'{policy_hz:g} steps a second', False)
-    if found is not None and recorded is None:
+    if found is not None:
         return Suggestion('rate', f'the time of a step (dt) looks wrong: {_numbers(found)}', False)
     return None
 
@@ -122,6 +131,8 @@ def _scale(e: Evidence) -> Suggestion | None:
     if not explaining:
         return None
     factor, found = min(explaining, key=lambda pair: pair[1].after / pair[1].before)
+    if e.input_explains_more(found.before, found.after):
+        return None
     if factor < 0:
         return Suggestion('mirrored', f'the actions point the other way (factor {factor:.3g}): '
                           f'which frame? {_numbers(found)}', True)
@@ -136,7 +147,7 @@ def _statistics(e: Evidence) -> Suggestion | None:
     if _dt(e) is not None or _scale(e) is not None or e.best('statistics_key') is not None:
         return None
     odd = [fit for fit in e.fits if e.explains(fit.before, fit.after)
-           and (abs(fit.slope - 1.0) > 0.02 or fit.before > e.settings.worth_naming)]
+           and not e.input_explains_more(fit.before, fit.after)]
     if not odd:
         return None
     lines = [f'{fit.name} is {fit.slope:.3g} × the recorded {fit.offset:+.3g} (error '
@@ -198,7 +209,9 @@ def _same_action(e: Evidence) -> Suggestion | None:
 
 
 def _ignores(e: Evidence) -> Suggestion | None:
-    deaf = [a for a in e.ablations if a.relative < e.settings.ignored]
+    # Not the state: many policies have none, and that is no fault.
+    deaf = [a for a in e.ablations
+            if a.name != 'first state' and a.relative < e.settings.ignored]
     if not deaf:
         return None
     texts = [f'{a.name}: the actions change by {a.relative:.2g} of the spread' for a in deaf]

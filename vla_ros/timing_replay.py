@@ -20,9 +20,9 @@ from vla_ros.policy.config_file import config_file
 from vla_ros.policy_replay import bag_readers
 from vla_ros.progress import Progress
 from vla_ros.replay.bag import Bag
-from vla_ros.replay.bag_observations import BagObservations
+from vla_ros.replay.bag_observations import BagObservations, recorded_sources
 from vla_ros.replay.closed_timing.arm import FollowArm, Lag, RecordedArm, measured_lag
-from vla_ros.replay.closed_timing.camera_check import refused_observations
+from vla_ros.replay.closed_timing.camera_check import refused_observations, without_numbers
 from vla_ros.replay.closed_timing.comparison import Comparison
 from vla_ros.replay.closed_timing.disturbance import CameraDisturbance, Disturbance
 from vla_ros.replay.closed_timing.inputs import (
@@ -30,12 +30,13 @@ from vla_ros.replay.closed_timing.inputs import (
     Inputs,
     Reader,
     Topics,
+    from_first_chunk,
     read_inputs,
     without_arm,
 )
 from vla_ros.replay.closed_timing.run import ClosedTimingRun, Trace
 from vla_ros.replay.closed_timing.schedule import schedule
-from vla_ros.replay.closed_timing.scores import scored
+from vla_ros.replay.closed_timing.scores import CaseResult, scored
 from vla_ros.replay.closed_timing.settings import closed_timing_settings
 from vla_ros.replay.closed_timing.words import words
 from vla_ros.replay.replay_topics import ReplayTopics, replay_topics
@@ -45,6 +46,8 @@ from vla_ros.section import Section
 
 ARMS = ('follow', 'recorded')
 STARTS = ('recorded', 'home')
+
+_ANOTHER_PATH = 0.1  # rad
 
 
 @dataclass(frozen=True)
@@ -131,20 +134,22 @@ def replay_timing(request: TimingRequest) -> Comparison:
         inputs = source.inputs()
         cases = [Disturbance(), *request.disturbances(inputs.latencies_s)]
         lag, arm_words = _arm(request, inputs)
-        traces: list[Trace] = []
-        settings = closed_timing_settings()
+        results: list[CaseResult] = []
+        first: Trace | None = None
         with Progress('cases', len(cases), quiet=request.quiet) as progress:
             for case in cases:
                 refused = source.refused(case.cameras, inputs)
-                traces.append(_run(request, profile, inputs, case, refused, lag))
+                trace = _run(request, profile, inputs, case, refused, lag)
+                first = first or trace
+                results.append(scored(case.name, trace, first, request.config.period))
                 progress.advance()
-    results = tuple(scored(case.name, trace, traces[0], request.config.period)
-                    for case, trace in zip(cases, traces, strict=True))
+    assert first is not None
+    settings = closed_timing_settings()
     sentences = tuple(sentence for result in results
                       for sentence in words(result, request.config, settings))
     seconds = (inputs.joints[-1].stamp_ns - inputs.joints[0].stamp_ns) * 1e-9
-    notes = (*inputs.notes, *_faithful(inputs, traces[0]))
-    return Comparison(str(request.bag), seconds, arm_words, results, sentences, notes,
+    notes = (*inputs.notes, *_faithful(inputs, first))
+    return Comparison(str(request.bag), seconds, arm_words, tuple(results), sentences, notes,
                       dict(request.set), request.seed)
 
 
@@ -156,13 +161,18 @@ def _faithful(inputs: Inputs, trace: Trace) -> tuple[str, ...]:
     stamps = np.array([tick.stamp_ns for tick in sent])
     away = []
     for at, q in inputs.commands:
-        place = int(np.argmin(np.abs(stamps - at)))
+        place = min(max(int(np.searchsorted(stamps, at, side='right')) - 1, 0), len(stamps) - 1)
         if abs(int(stamps[place]) - at) <= 10_000_000:
             away.append(np.abs(np.asarray(sent[place].q) - q).max())
     if not away:
         return ()
-    return (f'as recorded, the commands are within {np.sqrt(np.mean(np.square(away))):.4f} rad rms '
-            f'(at most {max(away):.4f}) of those in the bag, in the joint that differs most',)
+    rms = float(np.sqrt(np.mean(np.square(away))))
+    text = (f'as recorded, the commands are within {rms:.4f} rad rms (at most {max(away):.4f}) of '
+            'those in the bag, in the joint that differs most')
+    if rms > _ANOTHER_PATH:
+        text += (': the replayed arm took another path, as after a recording that began in motion '
+                 'or an intervention; --arm recorded keeps to the recorded joints')
+    return (text,)
 
 
 def _arm(request: TimingRequest, inputs: Inputs) -> tuple[Lag, str]:
@@ -184,8 +194,8 @@ def _run(request: TimingRequest, profile: RobotProfile, inputs: Inputs, case: Di
                               guards=request.guards())
     arm = (RecordedArm() if request.arm == 'recorded' else
            FollowArm(inputs.joints[0], lag, profile.gripper.speed))
-    places = {place: refused[arrival.stamp_ns] for place, arrival in enumerate(inputs.chunks)
-              if arrival.chunk is not None and arrival.stamp_ns in refused}
+    places = {place: refused[arrival.arrival_ns] for place, arrival in enumerate(inputs.chunks)
+              if arrival.chunk is not None and arrival.arrival_ns in refused}
     return ClosedTimingRun(pipeline, arm, inputs,
                            schedule(inputs, case, request.seed, places)).run()
 
@@ -225,6 +235,8 @@ class _Source:
             settings, gripper = closed_timing_settings(), self._profile.gripper
             found = without_arm(found, np.asarray(self._profile.joints.home), gripper.open,
                                 round(1e9 / settings.joint_rate), round(settings.tail * 1e9))
+        else:
+            found = from_first_chunk(found)
         if not found.joints:
             raise InputError(f'{self._bag.path}: {topics.state}: no joint state that can be used'
                              + ''.join(f'; {note}' for note in found.notes))
@@ -236,7 +248,7 @@ class _Source:
         return found if self._policy is None else self._asked(found)
 
     def refused(self, cameras: Sequence[CameraDisturbance], inputs: Inputs) -> dict[int, str]:
-        """Return the observations that the ingest refuses: stamp -> why."""
+        """Return the observations that the ingest refuses: arrival of the answer -> why."""
         if not cameras:
             return {}
         names = (self._policy.spec.cameras if self._policy is not None
@@ -247,11 +259,11 @@ class _Source:
                 raise unknown_choice('camera', one.camera, names)
         topics = replay_topics(self._bag, names, False, self._request.topics)
         changed = {topics.cameras[one.camera]: one for one in cameras}
-        stamps = [arrival.stamp_ns for arrival in inputs.chunks if arrival.chunk is not None]
+        times = [arrival.arrival_ns for arrival in inputs.chunks if arrival.chunk is not None]
         return refused_observations(
             self._bag, lambda bag: (bag, topics, self._request.ingest, self._readers,
                                     self._request.instruction),
-            changed, stamps, inputs.joints[0].stamp_ns)
+            changed, times, inputs.joints[0].stamp_ns)
 
     def _cameras_there(self) -> tuple[str, ...]:
         found = choose(self._bag.topics, {name: INPUTS[name] for name in ('third_person', 'wrist')},
@@ -292,11 +304,14 @@ class _Source:
         answers: dict[int, Any] = {}
         problems: dict[str, int] = {}
         seen_all = BagObservations(self._bag, topics, self._request.ingest, self._readers,
-                                   self._request.instruction).at_stamps(stamps)
+                                   self._request.instruction,
+                                   recorded_sources(self._bag, topics.observation)
+                                   ).at_stamps(stamps)
         with Progress('inferences', len(set(stamps)), quiet=self._request.quiet) as progress:
             for seen in seen_all:
                 if seen.observation is None:
-                    problems[seen.problem] = problems.get(seen.problem, 0) + 1
+                    why = without_numbers(seen.problem)
+                    problems[why] = problems.get(why, 0) + 1
                 else:
                     answers[int(seen.wanted_ns or 0)] = policy.infer(seen.observation)
                 progress.advance()

@@ -20,8 +20,8 @@ from vla_ros.cli.main import main
 
 @pytest.fixture(scope='module')
 def bag(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A run of three seconds."""
-    return str(write_timing_bag(tmp_path_factory.mktemp('timing') / 'bag', seconds=3.0))
+    """A run of two and a half seconds."""
+    return str(write_timing_bag(tmp_path_factory.mktemp('timing') / 'bag', seconds=2.5))
 
 
 def cases(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, dict[str, object]]:
@@ -55,8 +55,8 @@ def test_a_slow_policy_is_explained_in_words(bag: str, capsys: pytest.CaptureFix
 
 
 def test_joint_states_that_fail_hold_the_arm(bag: str, capsys: pytest.CaptureFixture[str]) -> None:
-    found = cases(capsys, bag, '--joint-outage', '1+1')
-    case = found['joint outage 1+1 s']
+    found = cases(capsys, bag, '--joint-outage', '1+0.8')
+    case = found['joint outage 1+0.8 s']
     assert 0.2 < case['scores']['hold'] < 0.4
     assert any(change['level'] == 'HOLD' and change['reason'].startswith('joint_states: older')
                for change in case['changes'])
@@ -64,11 +64,11 @@ def test_joint_states_that_fail_hold_the_arm(bag: str, capsys: pytest.CaptureFix
 
 def test_a_frozen_camera_costs_chunks_and_says_why(
         bag: str, capsys: pytest.CaptureFixture[str]) -> None:
-    found = cases(capsys, bag, '--freeze', 'wrist=1+2')
-    case = found['wrist frozen at 1+2 s']
+    found = cases(capsys, bag, '--freeze', 'wrist=0.5+2')
+    case = found['wrist frozen at 0.5+2 s']
     (reason, count), = case['lost'].items()
     assert reason.startswith('/camera/wrist/image_raw: frozen, the same picture')
-    assert 5 <= count <= 20
+    assert 5 <= count <= 15
     assert case['scores']['chunks_used'] == found['as recorded']['scores']['chunks_used'] - count
 
 
@@ -76,7 +76,7 @@ def test_a_camera_that_lags_too_far_costs_chunks(
         bag: str, capsys: pytest.CaptureFixture[str]) -> None:
     strict = ('--parameter', 'max_camera_skew_s=0.02')
     case = cases(capsys, bag, '--skew', 'wrist=0.05', *strict)['wrist skew 0.05 s']
-    assert sum(case['lost'].values()) > 20
+    assert sum(case['lost'].values()) > 15
     assert all('camera' in reason for reason in case['lost'])
     case = cases(capsys, bag, '--skew', 'wrist=0.01', *strict)['wrist skew 0.01 s']
     assert case['lost'] == {}
@@ -99,7 +99,7 @@ def test_the_same_inputs_give_the_same_bytes_in_other_processes(bag: str, tmp_pa
 
 def test_another_seed_gives_another_run(bag: str, capsys: pytest.CaptureFixture[str]) -> None:
     hashes = {seed: [case['sha256'] for case in cases(
-        capsys, bag, '--drop', '0.5', '--seed', seed).values()] for seed in ('1', '2')}
+        capsys, bag, '--drop', '0.5', '--seed', seed, '--quiet').values()] for seed in ('1', '2')}
     assert hashes['1'][0] == hashes['2'][0]
     assert hashes['1'][1] != hashes['2'][1]
 
@@ -107,20 +107,18 @@ def test_another_seed_gives_another_run(bag: str, capsys: pytest.CaptureFixture[
 def test_limits_that_are_not_kept_fail_with_a_table(
         bag: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     limits = tmp_path / 'limits.yaml'
-    limits.write_text('not_running: 0.1\ncases: {latency 0.9 s: {not_running: 1.0}}\n')
-    assert main(['timing', bag, '--latency', '0.9', '--expect', str(limits)]) == 0
     limits.write_text('not_running: 0.1\n')
     assert main(['timing', bag, '--latency', '0.9', '--expect', str(limits)]) == 1
     said = capsys.readouterr().out
     assert 'FELL SHORT' in said and 'latency 0.9 s: not_running' in said
+    assert 'lag behind' in said
 
 
 def test_the_recorded_arm_can_be_taken_instead(
         bag: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(['timing', bag]) == 0
-    assert 'lag behind' in capsys.readouterr().out
     assert main(['timing', bag, '--arm', 'recorded']) == 0
-    assert 'whatever it is told' in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert 'whatever it is told' in said and 'rad rms' in said
 
 
 def test_a_bag_without_joints_is_refused_or_starts_at_home(

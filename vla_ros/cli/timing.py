@@ -7,6 +7,7 @@ import itertools
 import json
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +116,7 @@ def request(args: argparse.Namespace) -> TimingRequest:
     """Return what is asked for; parameters that are not given are those of the nodes."""
     from vla_ros.cli.replay import node_parameters
     from vla_ros.core.ingest import IngestConfig
+    from vla_ros.core.safety.estop import Interlock
     from vla_ros.ros.pipeline_config import guards, pipeline_config
     from vla_ros.timing_replay import TimingRequest
 
@@ -129,10 +131,11 @@ def request(args: argparse.Namespace) -> TimingRequest:
     topics = {**given_topics(args), **{name: getattr(args, name) for name in ('chunks', 'commands')
                                        if getattr(args, name)}}
     # Whoever runs this has armed it; the switches of a person are not in a bag.
-    armed = {**values, 'auto_arm': True, 'dry_run': False, 'hold_to_run_timeout_s': 0.0}
+    armed = guards({**values, 'auto_arm': True, 'dry_run': False, 'hold_to_run_timeout_s': 0.0})
     ingest = node_parameters(args.parameter)
     return TimingRequest(
-        args.bag, pipeline_config(values), lambda: guards(armed), values.get(
+        args.bag, pipeline_config(values), lambda: replace(
+            armed, interlock=Interlock(armed=True)), values.get(
             'ik_backend', 'pinocchio'), IngestConfig.of_parameters(ingest), disturbances(args),
         args.robot or ingest['robot'], args.driver, topics, args.arm, args.start, args.convention,
         args.policy, options, args.task, args.seed, values, args.quiet)
@@ -144,7 +147,7 @@ def control_parameters(given: Sequence[str]) -> dict[str, Any]:
 
     from vla_ros.ros.parameter_spec import load_specs
 
-    specs = load_specs('control_node')
+    specs = load_specs('control_node') if given else {}
     values: dict[str, Any] = {}
     for text in given:
         name, equals, value = text.partition('=')

@@ -61,6 +61,7 @@ a { color: var(--blue); }
 video, img { display: block; width: 100%; height: auto; border-radius: 8px; }
 video { background: #181c22; max-width: 860px; margin: 0 auto; }
 svg.plot { display: block; width: 100%; height: auto; }
+@media screen { svg.plot { min-width: 720px; } }
 svg.plot text { font-family: 'DejaVu Sans', Verdana, system-ui, sans-serif; }
 .pill { display: inline-block; border-radius: 999px; padding: 1px 10px; font-size: 12.5px;
   font-weight: 700; color: #fff; background: #64707d; white-space: nowrap; }
@@ -84,8 +85,11 @@ figure .shots img { border-radius: 4px; flex: 1 1 0; min-width: 0; max-width: 24
 figcaption { font-size: 13.5px; margin-top: 4px; } figcaption b { font-weight: 650; }
 figcaption small { color: var(--pale); display: block; }
 @media print {
-  main { max-width: none; padding: 0; } section, header { break-inside: avoid; }
-  section { border-color: #bbb; } * { print-color-adjust: exact; }
+  body { background: #fff; } main { max-width: none; padding: 0; }
+  section { border: 0; border-top: 1px solid #bbb; border-radius: 0; padding: 12px 0;
+    overflow: visible; }
+  header, svg.plot, li, tr { break-inside: avoid; } h2, h3 { break-after: avoid; }
+  * { print-color-adjust: exact; }
 }
 """
 

@@ -149,6 +149,24 @@ def test_every_finding_is_of_a_known_severity_and_the_worst_come_first(tell):
     assert {f.topic for f in found} >= {'mode', 'camera'}
 
 
+@pytest.mark.parametrize('name', ['test_bag_sqlite3', 'test_bag_mcap'])
+def test_a_public_bag_of_malformed_pictures_is_reported_with_them(shared, name):
+    path = shared / 'data' / 'bags' / 'rosbags_rs' / 'tests' / 'test_bags' / name
+    if not path.is_dir():
+        pytest.skip(f'no bag at {path}')
+    report = report_of(path)
+    assert len([t for t in texts(report, 'bad') if 'first picture cannot be used' in t]) == 2
+
+
+def test_a_bag_that_tells_nothing_of_the_arm_gets_no_verdict(shared):
+    path = shared / 'data' / 'bags' / 'nav2_mcap_zstd'
+    if not path.is_dir():
+        pytest.skip(f'no bag at {path}')
+    report = report_of(path)
+    assert (report['verdict']['word'], report['verdict']['kind']) == ('No verdict', 'plain')
+    assert 'neither provenance nor modes' in report['verdict']['first']
+
+
 class Page(HTMLParser):
     """Everything that a page loads, and whether its tags are closed."""
 

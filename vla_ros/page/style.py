@@ -30,6 +30,9 @@ BANDS: dict[str, tuple[str, str]] = {
 }
 """Mode -> the colour behind curves while it holds."""
 
+SOLID = {'AUTONOMOUS': 'green', 'HOLD': 'amber', 'STOPPED': 'maroon', 'INTERVENTION': 'blue'}
+"""Mode -> the colour of a bar that stands for it."""
+
 OTHER_BAND = ('#e3e6ea', '#3a444e')
 
 _RULES = """
@@ -98,9 +101,11 @@ def css() -> str:
     """Return the style sheet of a page."""
     light, dark = (_variables(i) for i in range(2))
     modes = '\n'.join(f'.{name} {{ background: var(--band-{name}); }}' for name in BANDS)
+    solid = '\n'.join(f'.bar .{name} {{ background: var(--{colour}); }}'
+                      for name, colour in SOLID.items())
     return (f':root {{ color-scheme: light dark; {light} }}\n'
             f'@media screen and (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n'
-            f'{_RULES}{modes}\n')
+            f'{_RULES}{modes}\n{solid}\n')
 
 
 def variables() -> dict[str, str]:

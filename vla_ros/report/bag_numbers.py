@@ -76,9 +76,12 @@ def verdict(found: Sequence[Finding]) -> dict[str, Any]:
         word, kind = f'{bad} problem{"s" * (bad > 1)}', 'bad'
     elif middle:
         word, kind = f'{middle} thing{"s" * (middle > 1)} to look at', 'middle'
-    else:
+    elif any(f.severity == 'good' for f in found):
         word, kind = 'Nothing wrong found', 'good'
-    first = next((f.text for f in found if f.severity == kind), '')
+    else:
+        word, kind = 'No verdict', 'plain'
+    shown = 'note' if kind == 'plain' else kind
+    first = next((f.text for f in found if f.severity == shown), '')
     return {'word': word, 'kind': kind, 'bad': bad, 'middle': middle, 'first': first}
 
 

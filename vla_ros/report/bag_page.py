@@ -47,7 +47,7 @@ def render_bag(report: Numbers, moments: Sequence[Numbers] = ()) -> str:
 
 def _header(report: Numbers) -> str:
     verdict, bag, policy = report['verdict'], report['bag'], report['policy']
-    kind = {'bad': '', 'middle': 'middle', 'good': 'good'}[verdict['kind']]
+    kind = '' if verdict['kind'] == 'bad' else verdict['kind']
     people = sum(t['count'] for t in report['intervention_totals'].values())
     helped = sum(t['duration_s'] for t in report['intervention_totals'].values())
     modes = ', '.join(f'{mode} {total["duration_s"]:.1f} s'

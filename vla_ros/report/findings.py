@@ -54,7 +54,7 @@ def find(g: Gathered) -> list[Finding]:
     found: list[Finding] = []
     for look in _LOOKS:
         found += sorted(look(g), key=lambda f: float('inf') if f.time_s is None else f.time_s)
-    if not any(f.severity in ('bad', 'middle') for f in found):
+    if mode_spans(g) and not any(f.severity in ('bad', 'middle') for f in found):
         found.append(Finding('good', 'all', 'Nothing went wrong that this recording shows.'))
     return sorted(found, key=lambda f: _ORDER[f.severity])
 
@@ -223,6 +223,11 @@ def _freezes(g: Gathered) -> list[Finding]:
             for camera in g.cameras.values() for freeze in camera.freezes]
 
 
+def _pictures(g: Gathered) -> list[Finding]:
+    return [Finding('bad', 'camera', f'{topic}: its first picture cannot be used: {problem}')
+            for topic, problem in g.undecodable.items()]
+
+
 def _silences(g: Gathered) -> list[Finding]:
     found = []
     watched = set(g.cameras) | set(g.joints.measured)
@@ -333,4 +338,5 @@ def _reading(g: Gathered) -> list[Finding]:
 
 
 _LOOKS: tuple[Callable[[Gathered], Iterable[Finding]], ...] = (
-    _stops, _modes, _people, _freezes, _silences, _chunks, _limiters, _statuses, _reading)
+    _stops, _modes, _people, _pictures, _freezes, _silences, _chunks, _limiters, _statuses,
+    _reading)

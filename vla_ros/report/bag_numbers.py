@@ -8,8 +8,10 @@ from typing import Any
 
 from vla_ros.core.errors import InputError
 from vla_ros.core.intervention import parse
-from vla_ros.report.findings import Finding, find, interventions, mode_spans
+from vla_ros.report.finding import Finding
+from vla_ros.report.findings import find, interventions
 from vla_ros.report.gather import Gathered
+from vla_ros.report.mode_findings import mode_spans
 from vla_ros.report.tally import Histogram
 
 _YEAR_2000_NS = 946_684_800_000_000_000

@@ -17,7 +17,7 @@ from vla_ros.replay.topic_choice import JOINT_STATE, RECORDED, STRING, TRAJECTOR
 from vla_ros.report.cameras import CameraWatch
 from vla_ros.report.chunks import ChunkTally, parsed
 from vla_ros.report.clock import NodeClock
-from vla_ros.report.joints import JointTally
+from vla_ros.report.joints import JointListener, JointTally
 from vla_ros.report.spans import Spans
 from vla_ros.report.tally import StreamTally
 from vla_ros.report.ticks import TickTally
@@ -213,8 +213,18 @@ class Gathered:
             self.statuses[status.name]['count'] += 1
 
 
-def gather(bag: Bag, progress: Progress | None = None) -> Gathered:
+def gather(bag: Bag, listener: JointListener | None = None,
+           progress: Progress | None = None) -> Gathered:
     """Read a bag to its end and return what it tells.
+
+    Parameters
+    ----------
+    bag : Bag
+        Open.
+    listener : JointListener | None
+        Is told every joint state: time [ns], joint -> position.
+    progress : Progress | None
+        Is advanced by every message.
 
     Raises
     ------
@@ -223,6 +233,7 @@ def gather(bag: Bag, progress: Progress | None = None) -> Gathered:
 
     """
     found = Gathered(bag)
+    found.joints.listener = listener
     for record in bag.records():
         found.add(record)
         if progress is not None:

@@ -85,5 +85,7 @@ setup(
             'policy_node = vla_ros.ros.policy_node:main',
             'sim_node = vla_ros.ros.sim_node:main',
         ],
+        # Named as the module, so that -p does not load it twice.
+        'pytest11': ['vla_ros.pytest_plugin = vla_ros.pytest_plugin'],
     },
 )

@@ -27,11 +27,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     'demo': {'core'} | LEAVES | PARTS | ASSEMBLIES,
     'report': {'core'} | LEAVES | PARTS | ASSEMBLIES,
     'cli': {'core', 'demo', 'report', 'ros'} | LEAVES | PARTS | ASSEMBLIES,
+    'pytest_plugin': {'cli', 'core'} | PARTS,
     'launch': {'core'} | ASSEMBLIES,
 }
 
 # What the layers below may not even load: ROS has to be optional for the command line's --help.
-ONLY_LAZILY = {('cli', 'ros'), ('cli', 'demo'), ('cli', 'report')}
+ONLY_LAZILY = {('cli', 'ros'), ('cli', 'demo'), ('cli', 'report'),
+               *(('pytest_plugin', layer) for layer in ('cli', 'core', *PARTS))}
 
 # Libraries that belong to some layers only. A name ends with * where it stands for a family.
 ONLY_IN: dict[str, set[str]] = {

@@ -19,7 +19,12 @@ from vla_ros.ik import load_ik
 from vla_ros.policy import Policy, load_policy
 from vla_ros.policy.identity import identity_of
 from vla_ros.replay.bag import Bag
-from vla_ros.replay.bag_observations import BagObservations, BagReaders, StateReader
+from vla_ros.replay.bag_observations import (
+    BagObservations,
+    BagReaders,
+    StateReader,
+    recorded_sources,
+)
 from vla_ros.replay.open_loop.recorded_chunks import RecordedChunks, read_chunks
 from vla_ros.replay.open_loop.recorded_motion import read_motion
 from vla_ros.replay.open_loop.result import OpenLoopResult
@@ -110,9 +115,11 @@ def replay_policy(request: ReplayRequest) -> tuple[OpenLoopResult, PolicyIdentit
         chunks = reference if isinstance(reference, RecordedChunks) else None
         total = (len(set(chunks.stamps_ns)) if chunks
                  else round(bag.duration_s * request.rate_hz) + 1)
+        sources = recorded_sources(bag, topics.observation) if chunks else None
         identity = identity_of(policy)
         result = Session(
-            bag, lambda: BagObservations(bag, topics, request.ingest, readers, request.instruction),
+            bag, lambda: BagObservations(bag, topics, request.ingest, readers,
+                                         request.instruction, sources),
             policy, {'label': spec.label, **identity.as_dict()}, reference, why,
             Pace(chunks.stamps_ns if chunks else None, request.rate_hz, total),
             open_loop_settings(), request.ablate, _other_statistics(policy),

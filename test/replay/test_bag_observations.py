@@ -206,3 +206,52 @@ def _clock() -> Callable[[int], Any]:
             t['builtin_interfaces/msg/Time'](*divmod(ns, 1_000_000_000)))
 
     return clock
+
+
+def test_a_recorder_that_heard_of_everything_late_does_not_make_an_observation_stale(
+        tmp_path: Path) -> None:
+    path = tmp_path / 'late'
+    with BagWriter(path) as bag:
+        bag.write_message('/instruction', STRING, START, messages.text('go'))
+        for camera in CAMERAS:
+            bag.write_message(f'/{camera}', IMAGE, START + 900 * MS, messages.image(
+                np.zeros((4, 4, 3), np.uint8), START, camera))
+        bag.write_message('/joint_states', JOINT_STATE, START + 901 * MS,
+                          messages.joint_state(['a'], [1.0], START))
+    with Bag(path) as bag:
+        assert len(good(list(observations(bag).at_stamps([START])))) == 1
+        assert good(list(observations(bag).at_rate(10.0))) == [], 'at a rate, age is what it was'
+
+
+@pytest.mark.parametrize(('used', 'value', 'others'), [
+    (-50, 1.0, 0),  # the node inferred before the state of the picture's time had come
+    (0, 2.0, 0),
+    (None, 2.0, 0),  # nothing was recorded of it
+    (-100, 2.0, 1)])  # a sample that the recorder did not have then
+def test_the_very_sample_that_the_live_node_used_is_taken(
+        tmp_path: Path, used: int | None, value: float, others: int) -> None:
+    from vla_ros.core.observation_record import ObservationRecord
+    from vla_ros.replay.bag_observations import recorded_sources
+
+    path = tmp_path / 'run'
+    with BagWriter(path) as bag:
+        bag.write_message('/instruction', STRING, START, messages.text('go'))
+        for camera in CAMERAS:
+            bag.write_message(f'/{camera}', IMAGE, START + 1, messages.image(
+                np.zeros((4, 4, 3), np.uint8), START, camera))
+        # Stamped before, at and after the picture; the first came before it.
+        for k, at in enumerate((-50, 0, 50)):
+            bag.write_message('/joint_states', JOINT_STATE, START + max(at, 0) * MS + k,
+                              messages.joint_state(['a'], [k + 1.0], START + at * MS))
+        if used is not None:
+            bag.write_message('/observation', STRING, START + 90 * MS, messages.text(
+                ObservationRecord(START, {'third_person': START, 'wrist': START,
+                                          'joint_states': START + used * MS}).to_json()))
+    with Bag(path) as bag:
+        topics = replay_topics(bag, CAMERAS)
+        walk = BagObservations(bag, topics, CONFIG, vector_readers(('a',), topics.state), None,
+                               recorded_sources(bag, topics.observation))
+        seen, = walk.at_stamps([START])
+        assert seen.observation is not None
+        assert seen.observation.state['proprio'].tolist() == [value]
+        assert walk.other_samples == others

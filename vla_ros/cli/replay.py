@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vla_ros.cli.bag import add_topic_arguments, given_topics
-from vla_ros.core.errors import ConfigError
+from vla_ros.core.errors import ConfigError, unknown_choice
 
 if TYPE_CHECKING:
     from vla_ros.core.policy_identity import PolicyIdentity
@@ -77,9 +77,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Replay, print the report, and return 1 when a limit was not kept."""
+    from vla_ros.replay.open_loop.text import as_text, check_table
+
+    result = replay_and_write(args)
+    print(result.to_json() if args.json else as_text(result))
+    if result.checks and not args.json:
+        print(f'\n{check_table(result.checks)}')
+    return 0 if all(check.kept for check in result.checks) else 1
+
+
+def replay_checked(options: Mapping[str, Any]) -> OpenLoopResult:
+    """Return the result of a replay with options by name, as the command takes them.
+
+    Raises
+    ------
+    ConfigError
+        When an option is unknown or one that is needed is missing; lists them.
+
+    """
+    parser = argparse.ArgumentParser(prog='vla-ros replay')
+    add_arguments(parser)
+    values = {action.dest: action.default for action in parser._actions if action.dest != 'help'}
+    for name in options:
+        if name not in values or name == 'json':
+            raise unknown_choice('option of a replay', name, [n for n in values if n != 'json'])
+    for name in ('bag', 'policy'):
+        if not options.get(name):
+            raise ConfigError(f'{name} is missing; a replay needs bag and policy')
+    args = argparse.Namespace(**{**values, 'quiet': True, **options})
+    for name in ('bag', 'expect', 'save', 'against', 'verdict'):
+        if getattr(args, name) is not None:
+            setattr(args, name, Path(getattr(args, name)))
+    return replay_and_write(args)
+
+
+def replay_and_write(args: argparse.Namespace) -> OpenLoopResult:
+    """Replay, hold the result against the limits, and write the files that are asked for."""
     from vla_ros.replay.open_loop.expectations import Expectations
     from vla_ros.replay.open_loop.result import OpenLoopResult
-    from vla_ros.replay.open_loop.text import as_text, check_table
 
     # What is wrong with the arguments is said before anything long begins.
     expected = Expectations(args.expect) if args.expect else None
@@ -98,10 +133,7 @@ def run(args: argparse.Namespace) -> int:
         write_replay_report(result, args.bag, args.report)
     if args.verdict:
         write(args.verdict, verdict(result, identity))
-    print(result.to_json() if args.json else as_text(result))
-    if result.checks and not args.json:
-        print(f'\n{check_table(result.checks)}')
-    return 0 if all(check.kept for check in result.checks) else 1
+    return result
 
 
 def replay(args: argparse.Namespace) -> tuple[OpenLoopResult, PolicyIdentity]:
@@ -134,7 +166,6 @@ def node_parameters(given: Sequence[str]) -> dict[str, Any]:
     """Return the policy node's parameters, some of them as given (``NAME=VALUE``)."""
     import yaml
 
-    from vla_ros.core.errors import unknown_choice
     from vla_ros.ros.parameter_spec import load_specs
 
     specs = load_specs('policy_node')

@@ -208,6 +208,12 @@ class ObservationIngest:
         known = [stamp for stamp in newest if stamp is not None]
         return min(known) if known and len(known) == len(newest) else None
 
+    def latest_ns(self) -> int:
+        """Return the newest stamp of all streams [ns], latencies not subtracted; 0 without any."""
+        with self._lock:
+            return max(((newest + spec.latency_ns) for name, spec in self._buffer.streams.items()
+                        if (newest := self._buffer.newest_ns(name)) is not None), default=0)
+
     def settled(self, stamp_ns: int) -> bool:
         """Return whether no later message changes what the streams say of this time [ns]."""
         with self._lock:

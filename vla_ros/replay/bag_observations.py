@@ -19,6 +19,7 @@ from vla_ros.core.errors import InputError
 from vla_ros.core.frame_markers import frames_from_markers
 from vla_ros.core.ingest import IngestConfig, ObservationIngest, Readers
 from vla_ros.core.observation import Moment
+from vla_ros.core.observation_record import ObservationRecord
 from vla_ros.core.types import Observation
 from vla_ros.image_codec import rgb_from_compressed, rgb_from_image
 from vla_ros.replay.bag import Bag, Record
@@ -127,6 +128,9 @@ class BagObservations:
         The arm.
     instruction : str | None
         Said instead of what was recorded; None: as recorded.
+    sources : Mapping[int, Mapping[str, int]] | None
+        Observation's stamp -> topic -> time of the sample that the live node used [ns], where it
+        was recorded: then that very sample is taken.
 
     Attributes
     ----------
@@ -134,11 +138,16 @@ class BagObservations:
         On which clock it runs.
     refused : dict[str, int]
         What was wrong with messages that could not be used -> how many.
+    other_samples : int
+        Observations made from other samples than the live node used: the recorder heard of the
+        messages in another order, or not at all.
 
     """
 
     def __init__(self, bag: Bag, topics: ReplayTopics, config: IngestConfig, readers: BagReaders,
-                 instruction: str | None = None) -> None:
+                 instruction: str | None = None,
+                 sources: Mapping[int, Mapping[str, int]] | None = None) -> None:
+        self._sources = sources or {}
         self._bag = bag
         self._topics = topics
         self._readers = readers
@@ -149,6 +158,7 @@ class BagObservations:
             Readers(_Picture.decoded, readers.observed, frames_from_markers))
         self.time = BagTime(bag, topics.state)
         self.refused: dict[str, int] = {}
+        self.other_samples = 0
 
     def at_rate(self, rate_hz: float) -> Iterator[Seen]:
         """Yield what the policy would see, asked at a rate; the same pictures only once.
@@ -178,7 +188,8 @@ class BagObservations:
         """Yield the observation of each of these stamps [ns], in their order; all are answered.
 
         It is asked for when no later message changes it, at the latest before the picture that
-        follows.
+        follows. How old the inputs are is judged by the newest stamp: that the recorder heard of
+        all of them late is no fault of the observation, which was made.
         """
         pending = sorted(set(stamps_ns))
         now_ns = 0
@@ -203,12 +214,24 @@ class BagObservations:
         del pending[:place]
         if not pending or pending[0] > reference + _SAME_NS:
             return
-        if settled and not self.ingest.settled(reference):
+        now_ns = min(now_ns, self.ingest.latest_ns())
+        sources = self._sources.get(pending[0])
+        if settled and not (self.ingest.settled(reference)
+                            or (sources is not None and self._used(now_ns) == sources)):
             return
         seen = self._ask(now_ns, pending[0], None)
         if seen is not None:
+            used = None if seen.moment is None else _without_slash(seen.moment.stamps_ns)
+            self.other_samples += None not in (sources, used) and used != sources
             del pending[0]
             yield seen
+
+    def _used(self, now_ns: int) -> dict[str, int] | None:
+        """Return from which samples an observation would be made now; None: there is none."""
+        try:
+            return _without_slash(self.ingest.moment(now_ns).stamps_ns)
+        except InputError:
+            return None
 
     def _ask(self, now_ns: int, wanted_ns: int | None, before: int | None) -> Seen | None:
         """Return what is seen now; None when it is what was seen before."""
@@ -254,3 +277,22 @@ class BagObservations:
                 self._instruction = message.data
         except InputError as error:
             self.refused[str(error)] = self.refused.get(str(error), 0) + 1
+
+
+def recorded_sources(bag: Bag, topic: str | None) -> dict[int, dict[str, int]]:
+    """Return, by an observation's stamp, topic (without its first /) -> stamp that was used [ns].
+
+    ``topic`` is that of the observation records; None, or other texts: nothing is known.
+    """
+    found: dict[int, dict[str, int]] = {}
+    for record in bag.records([topic]) if topic is not None else ():
+        try:
+            one = ObservationRecord.from_json(bag.message(record).data, record.topic)
+        except InputError:
+            continue
+        found[one.stamp_ns] = _without_slash(one.sources)
+    return found
+
+
+def _without_slash(stamps_ns: Mapping[str, int]) -> dict[str, int]:
+    return {name.lstrip('/'): stamp for name, stamp in stamps_ns.items()}

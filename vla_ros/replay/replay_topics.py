@@ -15,6 +15,7 @@ MARKERS = 'visualization_msgs/msg/MarkerArray'
 _BESIDE: dict[str, Input] = {
     'objects': Input((MARKERS,), ('sim/objects',)),
     'policy': Input((STRING,), ('/policy',), ('policy_node',)),
+    'observation': Input((STRING,), ('/observation',)),
 }
 
 
@@ -28,9 +29,9 @@ class ReplayTopics:
         Camera of the policy -> topic.
     state : str
         Joint states, or another vector that was recorded as ``JointState``.
-    instruction, commands, chunks, objects, policy : str | None
+    instruction, commands, chunks, objects, policy, observation : str | None
         The task, joint commands, action chunks, object poses of a simulation, and what the policy
-        said of itself.
+        said of itself and of each observation.
 
     """
 
@@ -41,6 +42,7 @@ class ReplayTopics:
     chunks: str | None = None
     objects: str | None = None
     policy: str | None = None
+    observation: str | None = None
 
     @property
     def observed(self) -> tuple[str, ...]:
@@ -89,7 +91,7 @@ def replay_topics(bag: Bag, cameras: Sequence[str], privileged: bool = False,
         raise InputError(f'{bag.path}: the policy cannot be replayed on it: ' + '; '.join(
             f'{name}: {why}' for name, why in lacking.items()), missing=lacking)
     beside = {name: kind for name, kind in {**INPUTS, **RECORDED, **_BESIDE}.items()
-              if name in ('instruction', 'commands', 'chunks', 'objects', 'policy')
+              if name in ('instruction', 'commands', 'chunks', 'objects', 'policy', 'observation')
               and name not in needed}
     found = {**needed, **choose(bag.topics, beside, given)}
     topic = {name: choice.topic for name, choice in found.items()}
@@ -97,4 +99,4 @@ def replay_topics(bag: Bag, cameras: Sequence[str], privileged: bool = False,
         topic['objects'] = None
     return ReplayTopics({camera: str(topic[camera]) for camera in cameras}, str(topic['state']),
                         *(topic[name] for name in ('instruction', 'commands', 'chunks', 'objects',
-                                                   'policy')))
+                                                   'policy', 'observation')))

@@ -176,7 +176,7 @@ class VLAPolicy:
             self.spec.name, checkpoint.path.name,
             weights_hash(checkpoint.path, checkpoint.weights),
             statistics_hash(parts.key, parts.statistics.datasets[parts.key]),
-            short_hash(repr(self.settings)), parts.quantization,
+            _settings_hash(self.settings), parts.quantization,
             str(parts.model.dtype).removeprefix('torch.'))
 
     @property
@@ -302,6 +302,12 @@ class VLAPolicy:
                              f'({tokens.flat[strange[0]]}, expected {kind.first} to {kind.last}) '
                              f'in place of number {strange[0]}')
         return kind.decode(tokens)
+
+
+def _settings_hash(settings: PolicySettings) -> str:
+    """Return a hash that is the same in every process."""
+    names = settings.proprio.names if settings.proprio is not None else None
+    return short_hash((repr(replace(settings, proprio=None)), names))
 
 
 def _warning(checkpoint: Checkpoint) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,6 +15,8 @@ from vla_ros.core.types import ActionChunk, ActionConvention, Observation
 from vla_ros.progress import Progress
 from vla_ros.replay.bag_observations import BagObservations, Seen
 from vla_ros.replay.open_loop.result import Inference, Missed
+
+_NUMBER = re.compile(r'\d+\.\d+')
 
 
 class ReplayedSpec(Protocol):
@@ -134,6 +137,10 @@ def ask_all(observations: BagObservations, policy: ReplayedPolicy, reference: Re
     out.notes += [note for note in (observations.time.note,) if note]
     out.notes += [f'{count} messages could not be used: {why}'
                   for why, count in observations.refused.items()]
+    if observations.other_samples:
+        out.notes.append(f'{observations.other_samples} observations were made from other samples '
+                         'than the recorded policy saw: the recorder heard of the messages in '
+                         'another order, or missed some')
     if not out.rows:
         raise InputError('no observation could be made and answered: '
                          + '; '.join(reasons(out.missed)[:3] + out.notes))
@@ -153,12 +160,13 @@ def timed(policy: ReplayedPolicy, observation: Observation) -> tuple[ActionChunk
 
 def reasons(missed: Sequence[Missed]) -> list[str]:
     """Return why observations are missing, the most frequent reason first."""
-    counts: dict[str, int] = {}
+    kinds: dict[str, list[str]] = {}
     for one in missed:
-        # Ages differ from one to the next: what comes before the numbers is the reason.
-        counts[one.reason] = counts.get(one.reason, 0) + 1
-    ordered = sorted(counts.items(), key=lambda item: -item[1])
-    return [f'{count} × {why}' if count > 1 else why for why, count in ordered] or ['none came']
+        # Ages differ from one to the next, the reason does not.
+        kinds.setdefault(_NUMBER.sub('#', one.reason), []).append(one.reason)
+    ordered = sorted(kinds.values(), key=len, reverse=True)
+    return [f'{len(whys)} × such as: {whys[0]}' if len(whys) > 1 else whys[0]
+            for whys in ordered] or ['none came']
 
 
 def _of_one_horizon(answers: Answers) -> list[Inference]:
@@ -189,6 +197,3 @@ def sample(rows: Sequence[Inference], count: int) -> list[Inference]:
     if len(rows) <= count:
         return list(rows)
     return [rows[i] for i in np.unique(np.linspace(0, len(rows) - 1, count).round().astype(int))]
-
-
-Change = Callable[[Observation], Observation]

@@ -209,7 +209,9 @@ def _same_action(e: Evidence) -> Suggestion | None:
 
 
 def _ignores(e: Evidence) -> Suggestion | None:
-    deaf = [a for a in e.ablations if a.relative < e.settings.ignored]
+    # Not the state: many policies have none, and that is no fault.
+    deaf = [a for a in e.ablations
+            if a.name != 'first state' and a.relative < e.settings.ignored]
     if not deaf:
         return None
     texts = [f'{a.name}: the actions change by {a.relative:.2g} of the spread' for a in deaf]

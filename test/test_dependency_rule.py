@@ -14,7 +14,7 @@ PACKAGE = 'vla_ros'
 
 PARTS = {'policy', 'ik', 'robots', 'sim', 'replay'}
 LEAVES = {'resources', 'section', 'image_codec', 'page', 'progress'}
-ASSEMBLIES = {'assembly', 'lockstep', 'bringup', 'policy_replay', 'timing_replay'}
+ASSEMBLIES = {'assembly', 'lockstep', 'bringup', 'policy_replay'}
 
 # Each top-level module or folder, and the others it may import.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -23,10 +23,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     **{name: {'core'} for name in LEAVES},
     **{name: {'core'} | LEAVES for name in PARTS},
     **{name: {'core'} | LEAVES | PARTS for name in ASSEMBLIES},
+    'timing_replay': {'core', 'assembly', 'policy_replay'} | LEAVES | PARTS,
     'ros': {'core'} | LEAVES | PARTS | ASSEMBLIES | {'demo'},
     'demo': {'core'} | LEAVES | PARTS | ASSEMBLIES,
     'report': {'core'} | LEAVES | PARTS | ASSEMBLIES,
-    'cli': {'core', 'demo', 'report', 'ros'} | LEAVES | PARTS | ASSEMBLIES,
+    'cli': {'core', 'demo', 'report', 'ros', 'timing_replay'} | LEAVES | PARTS | ASSEMBLIES,
     'pytest_plugin': {'cli', 'core'} | PARTS,
     'launch': {'core'} | ASSEMBLIES,
 }

@@ -22,7 +22,7 @@ from vla_ros.progress import Progress
 from vla_ros.replay.bag import Bag
 from vla_ros.replay.bag_observations import BagObservations
 from vla_ros.replay.closed_timing.arm import FollowArm, Lag, RecordedArm, measured_lag
-from vla_ros.replay.closed_timing.camera_check import refused_observations
+from vla_ros.replay.closed_timing.camera_check import refused_observations, without_numbers
 from vla_ros.replay.closed_timing.comparison import Comparison
 from vla_ros.replay.closed_timing.disturbance import CameraDisturbance, Disturbance
 from vla_ros.replay.closed_timing.inputs import (
@@ -30,6 +30,7 @@ from vla_ros.replay.closed_timing.inputs import (
     Inputs,
     Reader,
     Topics,
+    from_first_chunk,
     read_inputs,
     without_arm,
 )
@@ -45,6 +46,8 @@ from vla_ros.section import Section
 
 ARMS = ('follow', 'recorded')
 STARTS = ('recorded', 'home')
+
+_ANOTHER_PATH = 0.1  # rad
 
 
 @dataclass(frozen=True)
@@ -161,8 +164,13 @@ def _faithful(inputs: Inputs, trace: Trace) -> tuple[str, ...]:
             away.append(np.abs(np.asarray(sent[place].q) - q).max())
     if not away:
         return ()
-    return (f'as recorded, the commands are within {np.sqrt(np.mean(np.square(away))):.4f} rad rms '
-            f'(at most {max(away):.4f}) of those in the bag, in the joint that differs most',)
+    rms = float(np.sqrt(np.mean(np.square(away))))
+    text = (f'as recorded, the commands are within {rms:.4f} rad rms (at most {max(away):.4f}) of '
+            'those in the bag, in the joint that differs most')
+    if rms > _ANOTHER_PATH:
+        text += (': the replayed arm took another path, as after a recording that began in motion '
+                 'or an intervention; --arm recorded keeps to the recorded joints')
+    return (text,)
 
 
 def _arm(request: TimingRequest, inputs: Inputs) -> tuple[Lag, str]:
@@ -225,6 +233,8 @@ class _Source:
             settings, gripper = closed_timing_settings(), self._profile.gripper
             found = without_arm(found, np.asarray(self._profile.joints.home), gripper.open,
                                 round(1e9 / settings.joint_rate), round(settings.tail * 1e9))
+        else:
+            found = from_first_chunk(found)
         if not found.joints:
             raise InputError(f'{self._bag.path}: {topics.state}: no joint state that can be used'
                              + ''.join(f'; {note}' for note in found.notes))
@@ -296,7 +306,8 @@ class _Source:
         with Progress('inferences', len(set(stamps)), quiet=self._request.quiet) as progress:
             for seen in seen_all:
                 if seen.observation is None:
-                    problems[seen.problem] = problems.get(seen.problem, 0) + 1
+                    why = without_numbers(seen.problem)
+                    problems[why] = problems.get(why, 0) + 1
                 else:
                     answers[int(seen.wanted_ns or 0)] = policy.infer(seen.observation)
                 progress.advance()

@@ -35,6 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--robot', metavar='NAME|FILE',
                         help='robot profile, for a state with joints: its kinematics give the '
                              'tool pose')
+    parser.add_argument('--actions', default='auto', metavar='WHAT',
+                        help='chunks, commands, or auto: the chunks, else the commands')
     parser.add_argument('--json', action='store_true', help='everything, for programs')
     parser.add_argument('--yaml', action='store_true',
                         help='print only the block for a file of config/policies')
@@ -55,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError('--json and --yaml: give one of them')
     policy = _policy(args)
     given = {name: getattr(args, name) for name in _TOPICS if getattr(args, name)}
-    recordings = [read_recording(path, given) for path in args.bags]
+    recordings = [read_recording(path, given, args.actions) for path in args.bags]
     found = estimate(recordings, _arm_model(args.robot, recordings[0].state_names))
     if policy is not None:
         found = compared(found, policy, [recording.actions for recording in recordings])

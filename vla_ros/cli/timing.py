@@ -1,4 +1,4 @@
-"""``vla-ros timing``: the control side on a recording, on a virtual clock, with disturbed timing."""
+"""``vla-ros timing``: the control side on a recording, with its timing disturbed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import itertools
 import json
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name in POLICY_OPTIONS:
         policy.add_argument(f'--{name.replace("_", "-")}', metavar='VALUE',
                             help=f'option {name} of the policy')
+    policy.add_argument('--parameter', action='append', default=[], metavar='NAME=VALUE',
+                        help='of the policy node (max_camera_skew_s, frozen_image_s, …); may be '
+                             'given again')
     policy.add_argument('--task', metavar='TEXT', help='instruction, instead of the recorded one')
     add_topic_arguments(parser)
     for name in ('chunks', 'commands'):
@@ -112,6 +116,7 @@ def request(args: argparse.Namespace) -> TimingRequest:
     """Return what is asked for; parameters that are not given are those of the nodes."""
     from vla_ros.cli.replay import node_parameters
     from vla_ros.core.ingest import IngestConfig
+    from vla_ros.core.safety.estop import Interlock
     from vla_ros.ros.pipeline_config import guards, pipeline_config
     from vla_ros.timing_replay import TimingRequest
 
@@ -126,10 +131,11 @@ def request(args: argparse.Namespace) -> TimingRequest:
     topics = {**given_topics(args), **{name: getattr(args, name) for name in ('chunks', 'commands')
                                        if getattr(args, name)}}
     # Whoever runs this has armed it; the switches of a person are not in a bag.
-    armed = {**values, 'auto_arm': True, 'dry_run': False, 'hold_to_run_timeout_s': 0.0}
-    ingest = node_parameters(())
+    armed = guards({**values, 'auto_arm': True, 'dry_run': False, 'hold_to_run_timeout_s': 0.0})
+    ingest = node_parameters(args.parameter)
     return TimingRequest(
-        args.bag, pipeline_config(values), lambda: guards(armed), values.get(
+        args.bag, pipeline_config(values), lambda: replace(
+            armed, interlock=Interlock(armed=True)), values.get(
             'ik_backend', 'pinocchio'), IngestConfig.of_parameters(ingest), disturbances(args),
         args.robot or ingest['robot'], args.driver, topics, args.arm, args.start, args.convention,
         args.policy, options, args.task, args.seed, values, args.quiet)
@@ -141,7 +147,7 @@ def control_parameters(given: Sequence[str]) -> dict[str, Any]:
 
     from vla_ros.ros.parameter_spec import load_specs
 
-    specs = load_specs('control_node')
+    specs = load_specs('control_node') if given else {}
     values: dict[str, Any] = {}
     for text in given:
         name, equals, value = text.partition('=')
@@ -217,7 +223,7 @@ def _numbers(option: str, text: str) -> list[float]:
 def _span(option: str, text: str) -> Span:
     from vla_ros.replay.closed_timing.disturbance import Span
 
-    start, plus, duration = text.partition('+')
+    start, _, duration = text.partition('+')
     try:
         return Span(float(start), float(duration))
     except ValueError:

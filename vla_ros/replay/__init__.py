@@ -6,6 +6,7 @@ Data flow::
                                                  |
                                                  +-> bag_info (what is in it), topic_choice
     public episodes, LeRobot, npz <-> Episode <-> bag (bag_writer)
+    bag -> convention (what its actions mean), closed_timing (the control side, timing disturbed)
     live messages -> RecordQueue -> Recorder -> bag_writer
 
 A bag is read in full or refused with the reason: what its files say they hold is counted

@@ -36,7 +36,7 @@ class Made:
     lag: int = 0  # steps
     noise: float = 0.0  # part of the motion of a step
     dt: float = 0.1
-    steps: int = 130
+    steps: int = 100
     turn: float = 0.25  # rad in a step, about
     still: bool = False
     gripper_still: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from vla_ros.replay.bag_time import BagTime
 from vla_ros.replay.stamps import header_ns, to_ns
 
 Array = NDArray[np.float64]
+_LEAD_NS = 200_000_000
+
 ReadState = Callable[[Any], 'tuple[int, Array, float | None] | None']
 
 
@@ -59,6 +61,8 @@ class Inputs:
         When a policy announced itself anew.
     notes : tuple[str, ...]
         What a reader should know of them.
+    commands : tuple[tuple[int, np.ndarray], ...]
+        When joints (n,) [rad] were commanded, and which.
 
     """
 
@@ -66,7 +70,7 @@ class Inputs:
     chunks: tuple[ChunkArrival, ...]
     started_ns: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
-    commands: tuple[tuple[int, Array], ...] = field(default=())
+    commands: tuple[tuple[int, Array], ...] = ()
 
     @property
     def latencies_s(self) -> list[float]:
@@ -122,6 +126,10 @@ def read_inputs(bag: Bag, topics: Topics, reader: Reader) -> Inputs:
     wanted = [topic for topic in (topics.chunks, topics.state, topics.commands, topics.policy)
               if topic is not None]
     described, announced = reader.policy, 0
+    if described is None and topics.policy is not None:
+        # It is latched: who began to record later has it behind the first chunks.
+        first = bag.message(next(bag.records([topics.policy])))
+        described = PolicyDescription.from_json(first.data, topics.policy)
     joints: list[JointSample] = []
     chunks: list[ChunkArrival] = []
     commands: list[tuple[int, Array]] = []
@@ -190,6 +198,17 @@ def _with_dt(chunks: list[ChunkArrival], reader: Reader) -> tuple[ChunkArrival, 
         arrival.chunk, actions=arrival.chunk.actions.repeat(reader.repeat, axis=0)))
         if arrival.chunk is not None and arrival.chunk.horizon == 1 else arrival
         for arrival in chunks)
+
+
+def from_first_chunk(inputs: Inputs) -> Inputs:
+    """Return the inputs from a little before the first chunk's observation on.
+
+    What moved the arm before that is not in the recording, so an arm that follows begins where the
+    recorded one was then.
+    """
+    first = min(arrival.stamp_ns for arrival in inputs.chunks) - _LEAD_NS
+    joints = tuple(sample for sample in inputs.joints if sample.stamp_ns >= first)
+    return replace(inputs, joints=joints or inputs.joints)
 
 
 def without_arm(inputs: Inputs, home: Array, width: float, period_ns: int, tail_ns: int) -> Inputs:

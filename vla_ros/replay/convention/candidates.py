@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 import numpy as np
@@ -101,6 +101,16 @@ class Run:
     actions: Array
     dt: float
     block: NDArray[np.intp]
+    _around: dict[float, tuple[Poses, Poses, NDArray[np.bool_]]] = field(default_factory=dict)
+
+    def around(self, lag: float) -> tuple[Poses, Poses, NDArray[np.bool_]]:
+        """Return the poses before and after each action that is known, and which are; cached."""
+        if lag not in self._around:
+            assert self.poses is not None
+            first, last, good = _window(self, lag)
+            self._around[lag] = (poses_between(self.poses, *first).taken(good),
+                                 poses_between(self.poses, *last).taken(good), good)
+        return self._around[lag]
 
 
 def samples(runs: Sequence[Run], candidate: Candidate, lag_steps: float) -> Samples:
@@ -131,8 +141,7 @@ def _joint_parts(runs: Sequence[Run], candidate: Candidate, lag: float) -> Itera
 def _tool_parts(runs: Sequence[Run], candidate: Candidate, lag: float) -> Iterator[_Part]:
     for run in runs:
         assert run.poses is not None
-        first, last, good = _window(run, lag)
-        before, after = (poses_between(run.poses, *place).taken(good) for place in (first, last))
+        before, after, good = run.around(lag)
         actions, block = run.actions[good], run.block[good]
         if candidate.space is ActionSpace.EE_DELTA:
             yield (actions[:, :3], actions[:, 3:]), _delta(before, after, candidate), block

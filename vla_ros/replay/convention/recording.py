@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vla_ros.core.errors import InputError
+from vla_ros.core.errors import InputError, unknown_choice
 from vla_ros.core.types import EE_DIMS, GRIPPER_DIM
 from vla_ros.replay.bag import Bag
 from vla_ros.replay.stamps import to_ns
@@ -65,8 +65,12 @@ class Recording:
         return len(names)
 
 
-def read_recording(path: Path, given: Mapping[str, str] | None = None) -> Recording:
-    """Return the run of a bag: its states, and the chunks' actions (else the commands).
+ACTIONS = ('auto', 'chunks', 'commands')
+
+
+def read_recording(path: Path, given: Mapping[str, str] | None = None,
+                   actions: str = 'auto') -> Recording:
+    """Return the run of a bag: its states and its actions.
 
     Of each chunk the steps that are due before the next chunk's observation are taken. Without
     chunks and commands there are no actions.
@@ -77,15 +81,20 @@ def read_recording(path: Path, given: Mapping[str, str] | None = None) -> Record
         The bag.
     given : Mapping[str, str] | None
         Input (``state``, ``tool_pose``, ``chunks``, ``commands``) -> topic.
+    actions : str
+        One of ``ACTIONS``; ``auto`` takes the chunks, else the commands.
 
     Raises
     ------
     ConfigError
-        When a given topic does not fit.
+        When a given topic does not fit, or there is no such kind of actions.
     InputError
-        When there is no state, or a message cannot be used.
+        When there is no state, the bag has not the actions that are asked for, or a message cannot
+        be used.
 
     """
+    if actions not in ACTIONS:
+        raise unknown_choice('kind of actions', actions, ACTIONS)
     with Bag(path) as bag:
         wanted = {'state': INPUTS['state'], **RECORDED, **TOOL_POSE}
         choices = choose(bag.topics, wanted, given)
@@ -97,13 +106,15 @@ def read_recording(path: Path, given: Mapping[str, str] | None = None) -> Record
                                 else (np.zeros(0, np.int64), np.zeros((0, 0)), ()))
         if 'tool_pose' in topics:
             stamps, state, names = _with_tool_pose(bag, topics['tool_pose'], stamps, state, names)
-        if 'chunks' in topics:
-            actions = _chunk_actions(bag, topics['chunks'])
+        if actions != 'auto' and actions not in topics:
+            raise InputError(f'{path}: no topic of {actions} was found or given', path=path)
+        if 'chunks' in topics and actions != 'commands':
+            found = _chunk_actions(bag, topics['chunks'])
         elif 'commands' in topics:
-            actions = _command_actions(bag, topics['commands'])
+            found = _command_actions(bag, topics['commands'])
         else:
-            actions = _no_actions()
-    return Recording(str(path), stamps, state, names, *actions)
+            found = _no_actions()
+    return Recording(str(path), stamps, state, names, *found)
 
 
 def _no_actions() -> tuple[Times, Array, tuple[str, ...], Times, float, int]:

@@ -13,6 +13,7 @@ from vla_ros.core.errors import ConfigError, InputError
 from vla_ros.replay.bag import Bag
 from vla_ros.report import write_bag_report
 from vla_ros.report.bag_numbers import bag_numbers
+from vla_ros.report.bag_page import identity
 from vla_ros.report.findings import find
 from vla_ros.report.gather import gather
 
@@ -148,6 +149,24 @@ def test_every_finding_is_of_a_known_severity_and_the_worst_come_first(tell):
     assert {f.topic for f in found} >= {'mode', 'camera'}
 
 
+@pytest.mark.parametrize('name', ['test_bag_sqlite3', 'test_bag_mcap'])
+def test_a_public_bag_of_malformed_pictures_is_reported_with_them(shared, name):
+    path = shared / 'data' / 'bags' / 'rosbags_rs' / 'tests' / 'test_bags' / name
+    if not path.is_dir():
+        pytest.skip(f'no bag at {path}')
+    report = report_of(path)
+    assert len([t for t in texts(report, 'bad') if 'first picture cannot be used' in t]) == 2
+
+
+def test_a_bag_that_tells_nothing_of_the_arm_gets_no_verdict(shared):
+    path = shared / 'data' / 'bags' / 'nav2_mcap_zstd'
+    if not path.is_dir():
+        pytest.skip(f'no bag at {path}')
+    report = report_of(path)
+    assert (report['verdict']['word'], report['verdict']['kind']) == ('No verdict', 'plain')
+    assert 'neither provenance nor modes' in report['verdict']['first']
+
+
 class Page(HTMLParser):
     """Everything that a page loads, and whether its tags are closed."""
 
@@ -207,6 +226,15 @@ def test_the_page_says_every_finding_of_the_json_and_shows_hashes_and_versions(w
     for finding in report['findings']:
         assert finding['text'].replace('&', '&amp;').replace('>', '&gt;') in text
     assert 'sha256:abc' in text and 'vla_ros 9.9' in text and 'rate_hz' in text
+
+
+def test_the_head_tells_two_runs_apart_by_versions_and_short_hashes():
+    line = identity({'versions': {'vla_ros': '1.2', 'numpy': '2'}, 'git': 'ab' * 20 + '-dirty',
+                     'config': 'sha256:' + 'cd' * 32, 'robot': {'/x/piper.yaml': 'sha256:12'},
+                     'parameters': {'/node': {'rate_hz': 1}}, 'not_answered': []})
+    assert line == ('vla_ros 1.2 · git ababababab-dirty · config sha256:cdcdcdcdcd · '
+                    'robot piper.yaml sha256:12')
+    assert identity({}) == ''
 
 
 def test_the_moments_have_pictures_of_their_time_and_the_json_has_not(written):

@@ -16,7 +16,7 @@ from vla_ros.report.timing_figures import level_spans
 
 
 def case(name: str, starved: float) -> CaseResult:
-    numbers = {key: 0.0 for key in SCORES}
+    numbers = dict.fromkeys(SCORES, 0.0)
     numbers.update(starved=starved, tool_jerk_rms=12.5, chunks_used=40)
     return CaseResult(
         name, Scores(**numbers), {'speed': 0.25},

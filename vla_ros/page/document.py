@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from vla_ros.page.style import BANDS, css
+from vla_ros.page.style import css
 
 GOOD = frozenset({'SUCCESS', 'GRAPH OK', 'success', 'AUTONOMOUS', 'pass', 'OK'})
 """Words that a pill shows in green."""
@@ -99,10 +99,3 @@ def findings(found: Sequence[Mapping[str, Any]]) -> str:
         items.append(f'<li class="{kind}">{escape(finding["text"])}'
                      + (f'<small>{escape(why)}</small>' if why else '') + '</li>')
     return f'<ul class="findings">{"".join(items)}</ul>'
-
-
-def mode_legend(modes: Iterable[str]) -> str:
-    """Return which colour is which mode."""
-    return note(' &nbsp; '.join(
-        f'<span class="{escape(mode)}" style="border-radius:3px;padding:1px 8px;'
-        f'color:var(--ink)">{escape(mode)}</span>' for mode in modes if mode in BANDS))

@@ -30,6 +30,9 @@ BANDS: dict[str, tuple[str, str]] = {
 }
 """Mode -> the colour behind curves while it holds."""
 
+SOLID = {'AUTONOMOUS': 'green', 'HOLD': 'amber', 'STOPPED': 'maroon', 'INTERVENTION': 'blue'}
+"""Mode -> the colour of a bar that stands for it."""
+
 OTHER_BAND = ('#e3e6ea', '#3a444e')
 
 _RULES = """
@@ -61,6 +64,7 @@ a { color: var(--blue); }
 video, img { display: block; width: 100%; height: auto; border-radius: 8px; }
 video { background: #181c22; max-width: 860px; margin: 0 auto; }
 svg.plot { display: block; width: 100%; height: auto; }
+@media screen { svg.plot { min-width: 720px; } }
 svg.plot text { font-family: 'DejaVu Sans', Verdana, system-ui, sans-serif; }
 .pill { display: inline-block; border-radius: 999px; padding: 1px 10px; font-size: 12.5px;
   font-weight: 700; color: #fff; background: #64707d; white-space: nowrap; }
@@ -84,8 +88,11 @@ figure .shots img { border-radius: 4px; flex: 1 1 0; min-width: 0; max-width: 24
 figcaption { font-size: 13.5px; margin-top: 4px; } figcaption b { font-weight: 650; }
 figcaption small { color: var(--pale); display: block; }
 @media print {
-  main { max-width: none; padding: 0; } section, header { break-inside: avoid; }
-  section { border-color: #bbb; } * { print-color-adjust: exact; }
+  body { background: #fff; } main { max-width: none; padding: 0; }
+  section { border: 0; border-top: 1px solid #bbb; border-radius: 0; padding: 12px 0;
+    overflow: visible; }
+  header, svg.plot, li, tr { break-inside: avoid; } h2, h3 { break-after: avoid; }
+  * { print-color-adjust: exact; }
 }
 """
 
@@ -94,9 +101,11 @@ def css() -> str:
     """Return the style sheet of a page."""
     light, dark = (_variables(i) for i in range(2))
     modes = '\n'.join(f'.{name} {{ background: var(--band-{name}); }}' for name in BANDS)
+    solid = '\n'.join(f'.bar .{name} {{ background: var(--{colour}); }}'
+                      for name, colour in SOLID.items())
     return (f':root {{ color-scheme: light dark; {light} }}\n'
             f'@media screen and (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n'
-            f'{_RULES}{modes}\n')
+            f'{_RULES}{modes}\n{solid}\n')
 
 
 def variables() -> dict[str, str]:

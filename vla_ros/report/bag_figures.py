@@ -23,7 +23,7 @@ from vla_ros.page.figure import (
     shade_modes,
     to_svg,
 )
-from vla_ros.page.style import COLOURS
+from vla_ros.page.style import COLOURS, SOLID
 
 _PERSON, _BAD = SERIES[0], COLOURS['maroon'][0]
 _MOST_LIMITERS, _MOST_MODES_SHOWN = 8, 1500
@@ -283,8 +283,7 @@ def _area(ax: Axes, y: int, share: Sequence[float], bin_s: float) -> None:
 
 
 def _solid(mode: str) -> str:
-    return {'AUTONOMOUS': COLOURS['green'][0], 'HOLD': COLOURS['amber'][0], 'STOPPED': _BAD,
-            'INTERVENTION': COLOURS['blue'][0]}.get(mode, PALE)
+    return COLOURS[SOLID[mode]][0] if mode in SOLID else PALE
 
 
 def _cut(text: str) -> str:

@@ -8,8 +8,10 @@ from typing import Any
 
 from vla_ros.core.errors import InputError
 from vla_ros.core.intervention import parse
-from vla_ros.report.findings import Finding, find, interventions, mode_spans
+from vla_ros.report.finding import Finding
+from vla_ros.report.findings import find, interventions
 from vla_ros.report.gather import Gathered
+from vla_ros.report.mode_findings import mode_spans
 from vla_ros.report.tally import Histogram
 
 _YEAR_2000_NS = 946_684_800_000_000_000
@@ -76,9 +78,12 @@ def verdict(found: Sequence[Finding]) -> dict[str, Any]:
         word, kind = f'{bad} problem{"s" * (bad > 1)}', 'bad'
     elif middle:
         word, kind = f'{middle} thing{"s" * (middle > 1)} to look at', 'middle'
-    else:
+    elif any(f.severity == 'good' for f in found):
         word, kind = 'Nothing wrong found', 'good'
-    first = next((f.text for f in found if f.severity == kind), '')
+    else:
+        word, kind = 'No verdict', 'plain'
+    shown = 'note' if kind == 'plain' else kind
+    first = next((f.text for f in found if f.severity == shown), '')
     return {'word': word, 'kind': kind, 'bad': bad, 'middle': middle, 'first': first}
 
 

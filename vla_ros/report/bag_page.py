@@ -47,7 +47,7 @@ def render_bag(report: Numbers, moments: Sequence[Numbers] = ()) -> str:
 
 def _header(report: Numbers) -> str:
     verdict, bag, policy = report['verdict'], report['bag'], report['policy']
-    kind = {'bad': '', 'middle': 'middle', 'good': 'good'}[verdict['kind']]
+    kind = '' if verdict['kind'] == 'bad' else verdict['kind']
     people = sum(t['count'] for t in report['intervention_totals'].values())
     helped = sum(t['duration_s'] for t in report['intervention_totals'].values())
     modes = ', '.join(f'{mode} {total["duration_s"]:.1f} s'
@@ -63,7 +63,27 @@ def _header(report: Numbers) -> str:
              f'robot: {report["robot"] or "not said"}',
              f'policy: {policy.get("label") or policy.get("name") or "not said"}', modes) if text),
          'instructions: ' + '; '.join(i['text'] for i in report['instructions'][:6])
-         if report['instructions'] else ''])
+         if report['instructions'] else '', identity(report['recording'])])
+
+
+def identity(recording: Numbers) -> str:
+    """Return versions and hashes of a recording in one line: what tells two runs apart."""
+    version = (recording.get('versions') or {}).get('vla_ros')
+    found = [f'vla_ros {version}'] if version else []
+    for key, value in recording.items():
+        if isinstance(value, str) and value:
+            found.append(f'{key} {_short_hash(value)}')
+        elif isinstance(value, Mapping):
+            found += [f'{key} {name.rpartition("/")[2]} {_short_hash(text)}'
+                      for name, text in value.items()
+                      if isinstance(text, str) and text.startswith('sha256:')]
+    return ' · '.join(found)
+
+
+def _short_hash(text: str) -> str:
+    head, colon, digest = text.rpartition(':')
+    commit, dash, dirty = digest.partition('-')
+    return f'{head}{colon}{commit[:10]}{dash}{dirty}' if len(commit) > 20 else text
 
 
 def _plot(title: str, svg: str, note: str = '') -> str:

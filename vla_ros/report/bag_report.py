@@ -21,7 +21,7 @@ from vla_ros.report.files import (
     rows_of,
     write_report,
 )
-from vla_ros.report.gather import Gathered
+from vla_ros.report.gather import Gathered, gather, node_clock
 from vla_ros.report.moments import Moment, chosen
 from vla_ros.report.thumbnails import thumbnails, without_pictures
 from vla_ros.report.tool_path import ToolPath
@@ -69,16 +69,10 @@ def write_bag_report(bag_path: str | Path, out: str | Path, robot: str = '',
 def read(bag: Bag, profile: RobotProfile | None = None,
          quiet: bool = False) -> tuple[Gathered, dict[str, Any] | None]:
     """Return what a bag tells, and its tool's path where the kinematics are known."""
-    found = Gathered(bag)
     profile = profile or named_profile(bag)
-    tool = ToolPath(profile, found.start_ns) if profile is not None else None
-    if tool is not None:
-        found.joints.listeners.append(tool.add)
+    tool = ToolPath(profile, node_clock(bag).start_ns) if profile is not None else None
     with Progress('reading', bag.message_count, 'messages', quiet) as bar:
-        for record in bag.records():
-            found.add(record)
-            bar.advance()
-    found.finish()
+        found = gather(bag, tool.add if tool is not None else None, bar)
     return found, tool.as_dict() if tool is not None else None
 
 

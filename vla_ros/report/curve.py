@@ -109,15 +109,6 @@ class Envelope:
         return found
 
 
-def envelope_of(columns: Sequence[str], stamps_ns: Sequence[int], rows: Sequence[Sequence[float]],
-                start_ns: int) -> dict[str, Any]:
-    """Return the curves of vectors (N, columns) that are there already, as for JSON."""
-    envelope = Envelope(columns, start_ns)
-    for stamp_ns, row in zip(stamps_ns, rows, strict=True):
-        envelope.add(int(stamp_ns), [np.nan if x is None else x for x in row])
-    return envelope.as_dict()
-
-
 class Thinned:
     """Every so many-th vector of a stream: points of a path in memory that does not grow."""
 
@@ -133,15 +124,6 @@ class Thinned:
             if len(self.rows) >= self._most:
                 self.rows = self.rows[::2]
                 self._every *= 2
-        self._seen += 1
-
-    @property
-    def next_is_kept(self) -> bool:
-        """Whether the next vector would be kept: to save the work of making it."""
-        return self._seen % self._every == 0
-
-    def skip(self) -> None:
-        """Count a vector that was not made."""
         self._seen += 1
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
 
+from vla_ros.report.finding import Finding
 from vla_ros.report.gather import Gathered
+from vla_ros.report.mode_findings import mode_findings, mode_spans
 from vla_ros.report.spans import Span
-from vla_ros.report.tally import StreamTally
-from vla_ros.report.ticks import GRIPPER, kind_of
+from vla_ros.report.ticks import GRIPPER
 
 _ORDER = {'bad': 0, 'middle': 1, 'note': 2, 'good': 3}
 LEVELS = {1: 'WARN', 2: 'ERROR', 3: 'STALE'}
@@ -17,36 +16,7 @@ LEVELS = {1: 'WARN', 2: 'ERROR', 3: 'STALE'}
 
 _LEAD = 0.15  # rad; further apart, and the arm does not follow
 _MUCH = 0.10  # of the ticks; a limiter that acts more often shapes the motion
-_SLACK_NS = 1_000_000_000
 _AHEAD_S = 0.02
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was found.
-
-    Attributes
-    ----------
-    severity : str
-        ``bad``, ``middle``, ``note`` or ``good``.
-    topic : str
-        What it is about, in a word.
-    text, why : str
-        What happened, and the cause as far as the recording shows it.
-    time_s : float | None
-        When, or when first, on the report's time line.
-
-    """
-
-    severity: str
-    topic: str
-    text: str
-    why: str = ''
-    time_s: float | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it for JSON."""
-        return dict(vars(self))
 
 
 def find(g: Gathered) -> list[Finding]:
@@ -54,118 +24,9 @@ def find(g: Gathered) -> list[Finding]:
     found: list[Finding] = []
     for look in _LOOKS:
         found += sorted(look(g), key=lambda f: float('inf') if f.time_s is None else f.time_s)
-    if not any(f.severity in ('bad', 'middle') for f in found):
+    if mode_spans(g) and not any(f.severity in ('bad', 'middle') for f in found):
         found.append(Finding('good', 'all', 'Nothing went wrong that this recording shows.'))
     return sorted(found, key=lambda f: _ORDER[f.severity])
-
-
-# Modes
-
-
-def mode_spans(g: Gathered) -> list[Span[tuple[str, str]]]:
-    """Return the modes with their reasons: those of the ticks, or those that were announced."""
-    return g.ticks.modes.found or g.told_modes.found
-
-
-def _modes(g: Gathered) -> list[Finding]:
-    spans = mode_spans(g)
-    if not spans:
-        return [Finding('note', 'mode', 'The recording has neither provenance nor modes: who moved '
-                        'the arm, and why it held, cannot be told.')]
-    started = next((i for i, span in enumerate(spans) if span.what[0] == 'AUTONOMOUS'), None)
-    found = []
-    if started is None:
-        longest = max(spans, key=lambda s: s.duration_s)
-        found.append(Finding('bad', 'mode', 'The policy never moved the arm: it was '
-                             f'{longest.what[0]} all the time'
-                             + (f': {longest.what[1]}' if longest.what[1] else '.'),
-                             time_s=g.seconds(longest.start_ns)))
-    groups: dict[tuple[str, str], list[Span[tuple[str, str]]]] = {}
-    for span in spans[started or 0:]:
-        mode, reason = span.what
-        if mode in ('HOLD', 'STOPPED') and started is not None:
-            groups.setdefault((mode, kind_of(reason)), []).append(span)
-    found += [_group(g, mode, group) for (mode, _), group in groups.items()]
-    return found
-
-
-def _group(g: Gathered, mode: str, group: list[Span[tuple[str, str]]]) -> Finding:
-    total = sum(span.duration_s for span in group)
-    longest = max(group, key=lambda s: s.duration_s)
-    reason = longest.what[1] or 'no reason given'
-    first = g.seconds(group[0].start_ns)
-    if len(group) == 1:
-        text = f'{mode} for {total:.1f} s at {first:.1f} s: {reason}'
-    else:
-        text = (f'{mode} {len(group)} times, {total:.1f} s in all: {reason} (first at {first:.1f} '
-                f's, longest {longest.duration_s:.1f} s at {g.seconds(longest.start_ns):.1f} s)')
-    severity = 'bad' if mode == 'STOPPED' else 'middle'
-    # A handful of ticks between two chunks is no event for whoever watches the arm, and a node
-    # that is told to end stops it.
-    if (mode == 'HOLD' and total < 0.05) or reason == 'shutting down':
-        severity = 'note'
-    return Finding(severity, 'mode', text, _cause(g, reason, longest), first)
-
-
-def _cause(g: Gathered, reason: str, span: Span[tuple[str, str]]) -> str:
-    """Return what else the recording shows at that time that explains the reason."""
-    if 'joint_states' in reason:
-        return _why_joints(g, span)
-    if reason == 'policy process is gone' and span.end_ns < mode_spans(g)[-1].end_ns:
-        return ('It came back: the process or its machine was stalled for longer than its lease '
-                '(policy_lease_s), it had not ended.')
-    if 'action_chunk' in reason or 'no step is due' in reason:
-        return _why_chunks(g, span)
-    return ''
-
-
-def _why_joints(g: Gathered, span: Span[tuple[str, str]]) -> str:
-    topics = [s for s in g.streams.values() if s.name in g.joints.measured]
-    for stream in topics:
-        silence = _silence_at(stream, span)
-        if silence is not None:
-            return (f'{stream.name} has no message for {silence[0]:.2f} s from '
-                    f'{g.seconds(silence[1]):.2f} s on: its driver did not send, or the network '
-                    'lost them.')
-    if topics and 'frozen' not in reason_of(span):
-        return (f'{topics[0].name} is in the recording without a gap at that time: the messages '
-                'were sent, and were late or lost on their way to the control node.')
-    return ''
-
-
-def reason_of(span: Span[tuple[str, str]]) -> str:
-    """Return the reason of a mode's span."""
-    return span.what[1]
-
-
-def _why_chunks(g: Gathered, span: Span[tuple[str, str]]) -> str:
-    horizon = (g.chunks.steps - 1) * g.chunks.dt_ns * 1e-9
-    words = []
-    for stream in g.streams.values():
-        if stream.type.endswith('JointTrajectory') and 'chunk' in stream.name:
-            silence = _silence_at(stream, span)
-            if silence is not None:
-                words.append(f'no chunk was made of observations for {silence[0]:.2f} s from '
-                             f'{g.seconds(silence[1]):.2f} s on')
-    for refusal in g.refusals.found:
-        if (refusal.start_ns <= span.end_ns + _SLACK_NS
-                and refusal.end_ns >= span.start_ns - _SLACK_NS):
-            words.append(f'the policy node said: {refusal.what}')
-            break
-    slowest = g.chunks.slowest
-    if slowest and horizon > 0 and slowest[0] > 0.5 * horizon:
-        words.append(f'the longest inference took {slowest[0]:.2f} s (observation of '
-                     f'{g.seconds(slowest[1]):.1f} s); a chunk reaches {horizon:.2f} s ahead')
-    text = '; '.join(words)
-    return f'{text[0].upper()}{text[1:]}.' if text else ''
-
-
-def _silence_at(stream: StreamTally, span: Span[tuple[str, str]]) -> tuple[float, int] | None:
-    for gap, since_ns in stream.silences():
-        if (since_ns <= span.end_ns + _SLACK_NS
-                and since_ns + gap * 1e9 >= span.start_ns - _SLACK_NS):
-            return gap, since_ns
-    return None
 
 
 # People
@@ -221,6 +82,11 @@ def _freezes(g: Gathered) -> list[Finding]:
                     f'{freeze.pictures} pictures with new stamps and the same content, while a '
                     f'joint moved {freeze.travel:.2f} rad.', g.seconds(freeze.start_ns))
             for camera in g.cameras.values() for freeze in camera.freezes]
+
+
+def _pictures(g: Gathered) -> list[Finding]:
+    return [Finding('bad', 'camera', f'{topic}: its first picture cannot be used: {problem}')
+            for topic, problem in g.undecodable.items()]
 
 
 def _silences(g: Gathered) -> list[Finding]:
@@ -333,4 +199,5 @@ def _reading(g: Gathered) -> list[Finding]:
 
 
 _LOOKS: tuple[Callable[[Gathered], Iterable[Finding]], ...] = (
-    _stops, _modes, _people, _freezes, _silences, _chunks, _limiters, _statuses, _reading)
+    _stops, mode_findings, _people, _pictures, _freezes, _silences, _chunks, _limiters, _statuses,
+    _reading)

@@ -11,13 +11,13 @@ from vla_ros.core.provenance import decode
 from vla_ros.progress import Progress
 from vla_ros.replay.bag import Bag, Record
 from vla_ros.replay.bag_info import STAMPED
-from vla_ros.replay.pictures import PICTURE_TYPES
+from vla_ros.replay.pictures import PICTURE_TYPES, picture_of
 from vla_ros.replay.stamps import header_ns
 from vla_ros.replay.topic_choice import JOINT_STATE, RECORDED, STRING, TRAJECTORY, choose
 from vla_ros.report.cameras import CameraWatch
 from vla_ros.report.chunks import ChunkTally, parsed
 from vla_ros.report.clock import NodeClock
-from vla_ros.report.joints import JointTally
+from vla_ros.report.joints import JointListener, JointTally
 from vla_ros.report.spans import Spans
 from vla_ros.report.tally import StreamTally
 from vla_ros.report.ticks import TickTally
@@ -59,6 +59,8 @@ class Gathered:
         self.policy: dict[str, Any] = {}
         self.recording: dict[str, Any] = {}
         self.robot = ''
+        self.undecodable: dict[str, str] = {}  # camera topic -> what is wrong with its pictures
+        self._undecoded = {name for name in self.cameras if 'depth' not in name.lower()}
         self.robot_description = ''
         self.problems: dict[str, int] = {}
         self.told_by_control = any(name.endswith('provenance') and stream.type == STRING
@@ -135,6 +137,12 @@ class Gathered:
         return by_name.get((kind, name))
 
     def _on_picture(self, record: Record, time_ns: int) -> None:
+        if record.topic in self._undecoded:
+            self._undecoded.discard(record.topic)
+            try:
+                picture_of(self.bag, record)
+            except InputError as error:
+                self.undecodable[record.topic] = str(error)
         self.cameras[record.topic].add(record.data, time_ns, record.receive_ns,
                                        self.joints.travel)
 
@@ -205,8 +213,18 @@ class Gathered:
             self.statuses[status.name]['count'] += 1
 
 
-def gather(bag: Bag, progress: Progress | None = None) -> Gathered:
+def gather(bag: Bag, listener: JointListener | None = None,
+           progress: Progress | None = None) -> Gathered:
     """Read a bag to its end and return what it tells.
+
+    Parameters
+    ----------
+    bag : Bag
+        Open.
+    listener : JointListener | None
+        Is told every joint state: time [ns], joint -> position.
+    progress : Progress | None
+        Is advanced by every message.
 
     Raises
     ------
@@ -215,6 +233,7 @@ def gather(bag: Bag, progress: Progress | None = None) -> Gathered:
 
     """
     found = Gathered(bag)
+    found.joints.listener = listener
     for record in bag.records():
         found.add(record)
         if progress is not None:

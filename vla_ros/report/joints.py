@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from vla_ros.report.curve import Envelope
+
+JointListener = Callable[[int, Mapping[str, float]], None]
+"""Is told the time [ns] and the positions of a joint state."""
 
 _KEPT = 400  # joint states that are looked up by their stamp; ticks come up to a second later
 
@@ -20,6 +24,8 @@ class JointTally:
         Topic -> its joints.
     commanded : Envelope | None
         Of the topic of joint commands.
+    listener : JointListener | None
+        Is told every joint state.
     travel : float
         Way of the joint that moved most, since the beginning [rad].
 
@@ -32,7 +38,7 @@ class JointTally:
         self._start_ns = start_ns
         self._last: dict[str, np.ndarray] = {}
         self._recent: dict[int, dict[str, float]] = {}
-        self.listeners: list[Any] = []
+        self.listener: JointListener | None = None
 
     def add(self, topic: str, message: Any, time_ns: int) -> None:
         """Take in a joint state of this stamp [ns]."""
@@ -54,8 +60,8 @@ class JointTally:
         else:
             self._last[topic] = row
         self._remember(time_ns, dict(zip(names, values.tolist(), strict=True)))
-        for listener in self.listeners:
-            listener(time_ns, self._recent[time_ns])
+        if self.listener is not None:
+            self.listener(time_ns, self._recent[time_ns])
 
     def add_command(self, message: Any, time_ns: int) -> None:
         """Take in a command that is a joint state."""

@@ -189,7 +189,7 @@ def test_every_library_that_is_imported_is_declared_and_no_other(
 
 
 def test_tests_import_only_what_is_declared() -> None:
-    local = {path.stem for path in (ROOT / 'test').rglob('*.py')}
+    local = {path.stem for folder in ('test', 'benchmarks') for path in (ROOT / folder).rglob('*')}
     used = {IMPORTED_AS.get(name, name) for name in third_party_imports('test')} - local
     declared = set(SAME) | set(WITHOUT_KEY)
     assert {name for name in used if {name, f'python3-{name}'}.isdisjoint(declared)} == set()

@@ -153,10 +153,10 @@ def request(args: argparse.Namespace) -> ReplayRequest:
     topics = {**given_topics(args),
               **{name: getattr(args, name) for name in _CLI_ONLY if getattr(args, name)},
               **_pairs('--camera', args.camera, 'NAME=TOPIC')}
+    rate = parameters['inference_rate_hz'] if args.rate is None else args.rate
     return ReplayRequest(
-        args.bag, args.policy, IngestConfig.of_parameters(parameters),
-        parameters['inference_rate_hz'] if args.rate is None else args.rate, options, args.robot or parameters['robot'],
-        args.driver, topics, args.against_recorded, args.task, args.ablate, args.quiet)
+        args.bag, args.policy, IngestConfig.of_parameters(parameters), rate, options,
+        args.robot or parameters['robot'], args.driver, topics, args.against_recorded, args.task, args.ablate, args.quiet)
 
 
 def node_parameters(given: Sequence[str]) -> dict[str, Any]:

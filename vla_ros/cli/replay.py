@@ -156,7 +156,8 @@ def request(args: argparse.Namespace) -> ReplayRequest:
     rate = parameters['inference_rate_hz'] if args.rate is None else args.rate
     return ReplayRequest(
         args.bag, args.policy, IngestConfig.of_parameters(parameters), rate, options,
-        args.robot or parameters['robot'], args.driver, topics, args.against_recorded, args.task, args.ablate, args.quiet)
+        args.robot or parameters['robot'], args.driver, topics, args.against_recorded, args.task,
+        args.ablate, args.quiet)
 
 
 def node_parameters(given: Sequence[str]) -> dict[str, Any]:

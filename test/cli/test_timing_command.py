@@ -141,6 +141,19 @@ def test_a_bag_without_joints_is_refused_or_starts_at_home(
     assert found['as recorded']['scores']['tool_acceleration_max'] > 0.0
 
 
+def test_the_policy_that_was_recorded_gives_the_commands_that_were(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip('mujoco', reason='MuJoCo is not installed')
+    from replayed_bags import write_scripted
+
+    path = str(write_scripted(tmp_path / 'scripted', 1.5))
+    recorded, asked = (cases(capsys, path, '--latency', '0.1', *more)
+                       for more in ((), ('--policy', 'scripted')))
+    for name, case in recorded.items():
+        assert case['scores']['chunks_used'] >= 5
+        assert case['sha256'] == asked[name]['sha256']
+
+
 @pytest.mark.parametrize(('arguments', 'said'), [
     (['--latency', 'soon'], 'neither seconds'), (['--latency', '-1'], 'expected 0 to 60'),
     (['--drop', '1.5'], 'share from 0'), (['--drop', 'a'], 'expected numbers'),

@@ -133,6 +133,9 @@ def test_a_bag_without_joints_is_refused_or_starts_at_home(
     assert main(['timing', path]) == 1
     said = capsys.readouterr().err
     assert 'needs the joint states of piper' in said and '--start home' in said
+    home = [path, '--start', 'home', '--convention', 'openvla_bridge']
+    assert main(['timing', *home, '--freeze', 'third_person=0+1']) == 2
+    assert 'need the recorded joint states' in capsys.readouterr().err
     assert main(['timing', path, '--start', 'home']) == 1
     assert 'nobody says how to read it' in capsys.readouterr().err
     found = cases(capsys, path, '--start', 'home', '--convention', 'openvla_bridge', '--latency',

@@ -40,7 +40,7 @@ from vla_ros.replay.closed_timing.scores import CaseResult, scored
 from vla_ros.replay.closed_timing.settings import closed_timing_settings
 from vla_ros.replay.closed_timing.words import words
 from vla_ros.replay.replay_topics import ReplayTopics, replay_topics
-from vla_ros.replay.topic_choice import INPUTS, choose
+from vla_ros.replay.topic_choice import INPUTS, RECORDED, STRING, Input, choose
 from vla_ros.robots import RobotProfile, load_profile
 from vla_ros.section import Section
 
@@ -48,6 +48,8 @@ ARMS = ('follow', 'recorded')
 STARTS = ('recorded', 'home')
 
 _ANOTHER_PATH = 0.1  # rad
+_TOPICS = {'state': INPUTS['state'], **RECORDED,
+           'policy': Input((STRING,), ('/policy',), ('policy_node',))}
 
 
 @dataclass(frozen=True)
@@ -208,28 +210,32 @@ class _Source:
         self._policy: Policy | None = None
         if request.policy is not None:
             self._policy = load_policy(request.policy, **request.options)
-        self._topics = replay_topics(bag, (), False, _without_cameras(request.topics),
-                                     needs_instruction=False)
-        self._readers = bag_readers(bag, self._topics, request.robot, request.driver)
+        found = choose(bag.topics, _TOPICS, _without_cameras(request.topics))
+        topic = {name: choice.topic for name, choice in found.items()}
+        self._topics = ReplayTopics({}, topic['state'] or '', None, topic['commands'],
+                                    topic['chunks'], None, topic['policy'])
+        # An arm that starts at home needs no states, and they may be of another arm.
+        home = request.start == 'home'
+        self._readers = (None if home or topic['state'] is None else
+                         bag_readers(bag, self._topics, request.robot, request.driver))
 
     def inputs(self) -> Inputs:
         """Return what the control side takes in."""
         request, topics = self._request, self._topics
-        if topics.chunks is None and self._policy is None:
-            raise InputError(f'{self._bag.path}: closed-timing replay needs action chunks, and no '
-                             'topic of them was found or given; name a policy that makes them')
+        if topics.chunks is None:
+            raise InputError(f'{self._bag.path}: closed-timing replay needs recorded action chunks '
+                             '(with --policy for their stamps), and no topic of them was found or '
+                             'given (--chunks)')
         home = request.start == 'home'
-        if not home and not self._readers.joints:
+        if not home and (self._readers is None or not self._readers.joints):
             self._refuse_without_joints()
         described, repeat = self._described()
-        if topics.chunks is None:
-            raise InputError(f'{self._bag.path}: no action chunks were recorded: a policy is asked '
-                             'at the stamps of recorded chunks')
         found = read_inputs(
             self._bag,
             Topics(topics.chunks, None if home else topics.state,
                    None if home else topics.commands, topics.policy),
-            Reader(self._readers.state, self._readers.command, self._profile.base_frame,
+            Reader(self._readers.state if self._readers else _no_state,
+                   self._readers.command if self._readers else None, self._profile.base_frame,
                    self._profile.tool_frame, described, repeat))
         if home:
             settings, gripper = closed_timing_settings(), self._profile.gripper
@@ -251,6 +257,9 @@ class _Source:
         """Return the observations that the ingest refuses: arrival of the answer -> why."""
         if not cameras:
             return {}
+        if self._readers is None:
+            raise ConfigError('--skew and --freeze need the recorded joint states, by which the '
+                              'ingest judges pictures; --start home has none')
         names = (self._policy.spec.cameras if self._policy is not None
                  else tuple(name for name in ('third_person', 'wrist')
                             if name in self._cameras_there()))
@@ -272,11 +281,14 @@ class _Source:
         return tuple(name for name, choice in found.items() if choice.topic)
 
     def _refuse_without_joints(self) -> None:
-        topics = self._topics
-        names = self._bag.message(next(self._bag.records([topics.state]))).name
+        topic = self._topics.state
+        has = 'the bag has no topic of states, or several (--state says which)'
+        if topic:
+            names = self._bag.message(next(self._bag.records([topic]))).name
+            has = f'{topic} has {", ".join(names)}'
         raise InputError(
             f'{self._bag.path}: closed-timing replay needs the joint states of {self._profile.name}'
-            f' ({", ".join(self._profile.joints.names)}); {topics.state} has {", ".join(names)}. '
+            f' ({", ".join(self._profile.joints.names)}); {has}. '
             'With --start home the arm starts at its home and follows the chunks from there')
 
     def _described(self) -> tuple[PolicyDescription | None, int]:
@@ -295,6 +307,8 @@ class _Source:
         """Return the inputs with the policy's answers to the recorded observations."""
         policy = self._policy
         assert policy is not None
+        if self._readers is None:
+            raise ConfigError('--policy needs the recorded joint states; --start home has none')
         spec = policy.spec
         topics: ReplayTopics = replay_topics(self._bag, spec.cameras, spec.privileged,
                                              self._request.topics,
@@ -324,6 +338,10 @@ class _Source:
         notes = [f'{count} observations could not be made: {why}'
                  for why, count in sorted(problems.items())]
         return replace(inputs, chunks=chunks, notes=(*inputs.notes, *notes))
+
+
+def _no_state(message: Any) -> None:
+    """Read nothing: the arm is not the recorded one."""
 
 
 def _without_cameras(topics: Mapping[str, str]) -> dict[str, str]:

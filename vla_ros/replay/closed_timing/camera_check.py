@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from vla_ros.replay.closed_timing.disturbance import CameraDisturbance
 from vla_ros.replay.stamps import header_ns
 
 _NS_PER_S = 1_000_000_000
+_NUMBER = re.compile(r'\d+(\.\d+)?')
 _ENDIAN = {0: '>iI', 1: '<iI'}
 
 
@@ -124,14 +126,6 @@ def refused_observations(
 
 
 def without_numbers(reason: str) -> str:
-    """Return the first reason of several, up to its first number, so that equal ones are counted
-    together.
-    """
+    """Return the first reason of several with its numbers left out, so that equal ones add up."""
     topic, colon, text = reason.split('; ')[0].partition(': ')
-    words = []
-    for word in (text if colon else topic).split():
-        if any(letter.isdigit() for letter in word):
-            break
-        words.append(word)
-    said = ' '.join(words).removesuffix(' for').rstrip(',')
-    return f'{topic}: {said}' if colon else said
+    return topic + colon + _NUMBER.sub('…', text)

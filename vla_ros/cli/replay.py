@@ -123,13 +123,15 @@ def replay_and_write(args: argparse.Namespace) -> OpenLoopResult:
         raise ConfigError('--verdict needs limits: --expect, --against or both')
     if expected is not None and expected.has_golden and frozen is None:
         raise ConfigError(f'{args.expect}: golden: there is no golden run; give one with --against')
+    if args.report:
+        from vla_ros.report import prepare, write_replay_report
+
+        prepare(args.report)
     result, identity = replay(args)
     result = checked(result, expected, frozen, str(args.against))
     if args.save:
         write(args.save, result.to_json())
     if args.report:
-        from vla_ros.report import write_replay_report
-
         write_replay_report(result, args.bag, args.report)
     if args.verdict:
         write(args.verdict, verdict(result, identity))

@@ -101,6 +101,21 @@ def test_a_stop_is_bad_and_gives_its_reason(tell):
     assert report['verdict']['kind'] == 'bad'
 
 
+def test_arm_and_gripper_taken_at_once_are_two_interventions(tell):
+    report = report_of(tell(takeover=(2.0, 4.0), person=(3.0, 5.0)))
+    assert [(i['kind'], i['source'], i['mode'], round(i['time_s'], 2), round(i['duration_s'], 2))
+            for i in report['interventions']] == [
+        ('takeover', 'joystick', 'twist', 2.0, 2.0),
+        ('gripper override', 'panel', 'latched', 3.0, 2.0)]
+    assert report['mode_totals']['INTERVENTION']['duration_s'] == pytest.approx(2.0)
+    assert 'People intervened 2 times, 4.0 s in all' in texts(report, 'middle')[0]
+
+
+def test_an_emergency_stop_is_named_with_its_time_and_length(tell):
+    report = report_of(tell(estop=(3.0, 5.0)))
+    assert '/estop: emergency stop pressed for 2.0 s at 3.0 s' in texts(report, 'bad')
+
+
 def test_limiters_are_counted_by_name_and_placed_in_time(tell):
     report = report_of(tell(limiter=(2.0, 4.0)))
     entry = report['limiters']['limiters']['speed # > # m/s']

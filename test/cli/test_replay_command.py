@@ -70,6 +70,8 @@ def test_what_fell_short_is_a_table_on_top_and_the_status_is_one(
     (['--parameter', 'image_timeout=1'], "unknown parameter of policy_node 'image_timeout'"),
     (['--parameter', 'image_timeout_s=long'], "parameter 'image_timeout_s'"),
     (['--rate', '-3', '--against-recorded', 'states'], 'rate: expected more than 0'),
+    (['--rate', '0'], 'rate: expected more than 0'),
+    (['--save', 'no/such/folder/r.json'], 'no folder here that can be written to'),
     (['--third-person', '/nowhere'], "third_person from '/nowhere': the bag has no such topic"),
     (['--camera', 'wrist'], '--camera: expected NAME=TOPIC'),
     (['--verdict', 'v.json'], '--verdict needs limits'),

@@ -123,6 +123,9 @@ def replay_and_write(args: argparse.Namespace) -> OpenLoopResult:
         raise ConfigError('--verdict needs limits: --expect, --against or both')
     if expected is not None and expected.has_golden and frozen is None:
         raise ConfigError(f'{args.expect}: golden: there is no golden run; give one with --against')
+    for path in (args.save, args.verdict):
+        if path and not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
+            raise ConfigError(f'{path}: no folder here that can be written to', path=path)
     if args.report:
         from vla_ros.report import prepare, write_replay_report
 
@@ -158,10 +161,11 @@ def request(args: argparse.Namespace) -> ReplayRequest:
     topics = {**given_topics(args),
               **{name: getattr(args, name) for name in _CLI_ONLY if getattr(args, name)},
               **_pairs('--camera', args.camera, 'NAME=TOPIC')}
+    rate = parameters['inference_rate_hz'] if args.rate is None else args.rate
     return ReplayRequest(
-        args.bag, args.policy, IngestConfig.of_parameters(parameters),
-        args.rate or parameters['inference_rate_hz'], options, args.robot or parameters['robot'],
-        args.driver, topics, args.against_recorded, args.task, args.ablate, args.quiet)
+        args.bag, args.policy, IngestConfig.of_parameters(parameters), rate, options,
+        args.robot or parameters['robot'], args.driver, topics, args.against_recorded, args.task,
+        args.ablate, args.quiet)
 
 
 def node_parameters(given: Sequence[str]) -> dict[str, Any]:
@@ -209,7 +213,6 @@ def write(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
     unfinished = path.with_name(f'{path.name}.new')
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         unfinished.write_text(text, encoding='utf-8')
         os.replace(unfinished, path)
     except OSError as error:

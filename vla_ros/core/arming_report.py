@@ -66,8 +66,8 @@ class ArmingReport:
                              f'{VERSION}', source=source)
         passed, bag = values.get('passed'), values.get('bag')
         shortfalls, limits = values.get('shortfalls'), values.get('limits')
-        if not isinstance(passed, bool) or not isinstance(bag, str) or not all(
-                isinstance(part, list) for part in (shortfalls, limits)):
+        if not (isinstance(passed, bool) and isinstance(bag, str)
+                and isinstance(shortfalls, list) and isinstance(limits, list)):
             raise InputError(f'{source}: expected passed, bag, shortfalls and limits',
                              source=source)
         if passed and (shortfalls or not limits):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -99,6 +100,7 @@ class _Picture:
 
     def __init__(self, bag: Bag, record: Record) -> None:
         self._bag, self._record = bag, record
+        self._decoding: Future[np.ndarray] | None = None
 
     @cached_property
     def message(self) -> Any:
@@ -108,9 +110,16 @@ class _Picture:
     def data(self) -> Any:
         return self.message.data
 
-    def decoded(self, topic: str) -> np.ndarray:
+    def begin(self, pool: ThreadPoolExecutor, topic: str) -> None:
+        """Have it decoded in a thread, which OpenCV does without holding the interpreter."""
         decode = rgb_from_image if self._record.type == IMAGE else rgb_from_compressed
-        return decode(self.message, topic)
+        self._decoding = pool.submit(decode, self.message, topic)
+
+    def decoded(self, topic: str) -> np.ndarray:
+        assert self._decoding is not None
+        # Let go of: the ingest may keep the message for a while, the pixels are the caller's.
+        decoding, self._decoding = self._decoding, None
+        return decoding.result()
 
 
 class BagObservations:
@@ -148,6 +157,8 @@ class BagObservations:
                  instruction: str | None = None,
                  sources: Mapping[int, Mapping[str, int]] | None = None) -> None:
         self._sources = sources or {}
+        # Its threads end with it.
+        self._pool = ThreadPoolExecutor(max(len(topics.cameras), 1), thread_name_prefix='decode')
         self._bag = bag
         self._topics = topics
         self._readers = readers
@@ -242,6 +253,8 @@ class BagObservations:
             moment = self.ingest.moment(now_ns)
             if moment.stamp_ns == before:
                 return None
+            for topic in self.ingest.image_topics:
+                moment.values[topic].begin(self._pool, topic)
             observation = self.ingest.observation(moment, self._instruction or '')
         except InputError as error:
             return Seen(now_ns, wanted_ns, None, None, str(error))

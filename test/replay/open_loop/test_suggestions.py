@@ -88,10 +88,14 @@ def test_what_leaves_much_or_explains_little_is_not_named(counterfactual: Counte
     assert suggestions(replace(QUIET, counterfactuals=[counterfactual])) == ()
 
 
+def test_a_line_that_fits_only_somewhat_better_is_no_statistic() -> None:
+    assert suggestions(replace(QUIET, fits=[Fit('y', 0.6, 0.001, 0.5, 0.1)])) == ()
+
+
 def test_what_explains_an_error_better_is_named_alone() -> None:
     evidence = replace(QUIET, counterfactuals=[undone('channels')],
                        scales=[(1.4, undone('scale', after=0.1))],
-                       fits=[Fit('z', 1.2, 0.0, 0.3, 0.05)])
+                       fits=[Fit('z', 1.2, 0.0, 0.3, 0.02)])
     assert [said.cause for said in suggestions(evidence)] == ['channels']
 
 

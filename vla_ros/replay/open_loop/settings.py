@@ -17,6 +17,7 @@ class OpenLoopSettings:
     trials: int
     named_below: Positive
     worth_naming: Positive
+    line_below: Positive
     stands_still: Positive
     same_answer: Positive
     ignored: Positive

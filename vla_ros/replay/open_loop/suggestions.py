@@ -146,7 +146,9 @@ def _statistics(e: Evidence) -> Suggestion | None:
     """Single numbers are a line of what was recorded: their statistics differ."""
     if _dt(e) is not None or _scale(e) is not None or e.best('statistics_key') is not None:
         return None
+    # A line always fits somewhat better; wrong statistics make it fit nearly to the last digit.
     odd = [fit for fit in e.fits if e.explains(fit.before, fit.after)
+           and fit.after <= e.settings.line_below * fit.before
            and not e.input_explains_more(fit.before, fit.after)]
     if not odd:
         return None

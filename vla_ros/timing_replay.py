@@ -20,7 +20,7 @@ from vla_ros.policy.config_file import config_file
 from vla_ros.policy_replay import bag_readers
 from vla_ros.progress import Progress
 from vla_ros.replay.bag import Bag
-from vla_ros.replay.bag_observations import BagObservations
+from vla_ros.replay.bag_observations import BagObservations, recorded_sources
 from vla_ros.replay.closed_timing.arm import FollowArm, Lag, RecordedArm, measured_lag
 from vla_ros.replay.closed_timing.camera_check import refused_observations, without_numbers
 from vla_ros.replay.closed_timing.comparison import Comparison
@@ -36,11 +36,11 @@ from vla_ros.replay.closed_timing.inputs import (
 )
 from vla_ros.replay.closed_timing.run import ClosedTimingRun, Trace
 from vla_ros.replay.closed_timing.schedule import schedule
-from vla_ros.replay.closed_timing.scores import scored
+from vla_ros.replay.closed_timing.scores import CaseResult, scored
 from vla_ros.replay.closed_timing.settings import closed_timing_settings
 from vla_ros.replay.closed_timing.words import words
 from vla_ros.replay.replay_topics import ReplayTopics, replay_topics
-from vla_ros.replay.topic_choice import INPUTS, choose
+from vla_ros.replay.topic_choice import INPUTS, RECORDED, STRING, Input, choose
 from vla_ros.robots import RobotProfile, load_profile
 from vla_ros.section import Section
 
@@ -48,6 +48,8 @@ ARMS = ('follow', 'recorded')
 STARTS = ('recorded', 'home')
 
 _ANOTHER_PATH = 0.1  # rad
+_TOPICS = {'state': INPUTS['state'], **RECORDED,
+           'policy': Input((STRING,), ('/policy',), ('policy_node',))}
 
 
 @dataclass(frozen=True)
@@ -134,20 +136,22 @@ def replay_timing(request: TimingRequest) -> Comparison:
         inputs = source.inputs()
         cases = [Disturbance(), *request.disturbances(inputs.latencies_s)]
         lag, arm_words = _arm(request, inputs)
-        traces: list[Trace] = []
-        settings = closed_timing_settings()
+        results: list[CaseResult] = []
+        first: Trace | None = None
         with Progress('cases', len(cases), quiet=request.quiet) as progress:
             for case in cases:
                 refused = source.refused(case.cameras, inputs)
-                traces.append(_run(request, profile, inputs, case, refused, lag))
+                trace = _run(request, profile, inputs, case, refused, lag)
+                first = first or trace
+                results.append(scored(case.name, trace, first, request.config.period))
                 progress.advance()
-    results = tuple(scored(case.name, trace, traces[0], request.config.period)
-                    for case, trace in zip(cases, traces, strict=True))
+    assert first is not None
+    settings = closed_timing_settings()
     sentences = tuple(sentence for result in results
                       for sentence in words(result, request.config, settings))
     seconds = (inputs.joints[-1].stamp_ns - inputs.joints[0].stamp_ns) * 1e-9
-    notes = (*inputs.notes, *_faithful(inputs, traces[0]))
-    return Comparison(str(request.bag), seconds, arm_words, results, sentences, notes,
+    notes = (*inputs.notes, *_faithful(inputs, first))
+    return Comparison(str(request.bag), seconds, arm_words, tuple(results), sentences, notes,
                       dict(request.set), request.seed)
 
 
@@ -159,7 +163,7 @@ def _faithful(inputs: Inputs, trace: Trace) -> tuple[str, ...]:
     stamps = np.array([tick.stamp_ns for tick in sent])
     away = []
     for at, q in inputs.commands:
-        place = int(np.argmin(np.abs(stamps - at)))
+        place = min(max(int(np.searchsorted(stamps, at, side='right')) - 1, 0), len(stamps) - 1)
         if abs(int(stamps[place]) - at) <= 10_000_000:
             away.append(np.abs(np.asarray(sent[place].q) - q).max())
     if not away:
@@ -192,8 +196,8 @@ def _run(request: TimingRequest, profile: RobotProfile, inputs: Inputs, case: Di
                               guards=request.guards())
     arm = (RecordedArm() if request.arm == 'recorded' else
            FollowArm(inputs.joints[0], lag, profile.gripper.speed))
-    places = {place: refused[arrival.stamp_ns] for place, arrival in enumerate(inputs.chunks)
-              if arrival.chunk is not None and arrival.stamp_ns in refused}
+    places = {place: refused[arrival.arrival_ns] for place, arrival in enumerate(inputs.chunks)
+              if arrival.chunk is not None and arrival.arrival_ns in refused}
     return ClosedTimingRun(pipeline, arm, inputs,
                            schedule(inputs, case, request.seed, places)).run()
 
@@ -206,28 +210,32 @@ class _Source:
         self._policy: Policy | None = None
         if request.policy is not None:
             self._policy = load_policy(request.policy, **request.options)
-        self._topics = replay_topics(bag, (), False, _without_cameras(request.topics),
-                                     needs_instruction=False)
-        self._readers = bag_readers(bag, self._topics, request.robot, request.driver)
+        found = choose(bag.topics, _TOPICS, _without_cameras(request.topics))
+        topic = {name: choice.topic for name, choice in found.items()}
+        self._topics = ReplayTopics({}, topic['state'] or '', None, topic['commands'],
+                                    topic['chunks'], None, topic['policy'])
+        # An arm that starts at home needs no states, and they may be of another arm.
+        home = request.start == 'home'
+        self._readers = (None if home or topic['state'] is None else
+                         bag_readers(bag, self._topics, request.robot, request.driver))
 
     def inputs(self) -> Inputs:
         """Return what the control side takes in."""
         request, topics = self._request, self._topics
-        if topics.chunks is None and self._policy is None:
-            raise InputError(f'{self._bag.path}: closed-timing replay needs action chunks, and no '
-                             'topic of them was found or given; name a policy that makes them')
+        if topics.chunks is None:
+            raise InputError(f'{self._bag.path}: closed-timing replay needs recorded action chunks '
+                             '(with --policy for their stamps), and no topic of them was found or '
+                             'given (--chunks)')
         home = request.start == 'home'
-        if not home and not self._readers.joints:
+        if not home and (self._readers is None or not self._readers.joints):
             self._refuse_without_joints()
         described, repeat = self._described()
-        if topics.chunks is None:
-            raise InputError(f'{self._bag.path}: no action chunks were recorded: a policy is asked '
-                             'at the stamps of recorded chunks')
         found = read_inputs(
             self._bag,
             Topics(topics.chunks, None if home else topics.state,
                    None if home else topics.commands, topics.policy),
-            Reader(self._readers.state, self._readers.command, self._profile.base_frame,
+            Reader(self._readers.state if self._readers else _no_state,
+                   self._readers.command if self._readers else None, self._profile.base_frame,
                    self._profile.tool_frame, described, repeat))
         if home:
             settings, gripper = closed_timing_settings(), self._profile.gripper
@@ -246,9 +254,12 @@ class _Source:
         return found if self._policy is None else self._asked(found)
 
     def refused(self, cameras: Sequence[CameraDisturbance], inputs: Inputs) -> dict[int, str]:
-        """Return the observations that the ingest refuses: stamp -> why."""
+        """Return the observations that the ingest refuses: arrival of the answer -> why."""
         if not cameras:
             return {}
+        if self._readers is None:
+            raise ConfigError('--skew and --freeze need the recorded joint states, by which the '
+                              'ingest judges pictures; --start home has none')
         names = (self._policy.spec.cameras if self._policy is not None
                  else tuple(name for name in ('third_person', 'wrist')
                             if name in self._cameras_there()))
@@ -257,11 +268,11 @@ class _Source:
                 raise unknown_choice('camera', one.camera, names)
         topics = replay_topics(self._bag, names, False, self._request.topics)
         changed = {topics.cameras[one.camera]: one for one in cameras}
-        stamps = [arrival.stamp_ns for arrival in inputs.chunks if arrival.chunk is not None]
+        times = [arrival.arrival_ns for arrival in inputs.chunks if arrival.chunk is not None]
         return refused_observations(
             self._bag, lambda bag: (bag, topics, self._request.ingest, self._readers,
                                     self._request.instruction),
-            changed, stamps, inputs.joints[0].stamp_ns)
+            changed, times, inputs.joints[0].stamp_ns)
 
     def _cameras_there(self) -> tuple[str, ...]:
         found = choose(self._bag.topics, {name: INPUTS[name] for name in ('third_person', 'wrist')},
@@ -270,11 +281,14 @@ class _Source:
         return tuple(name for name, choice in found.items() if choice.topic)
 
     def _refuse_without_joints(self) -> None:
-        topics = self._topics
-        names = self._bag.message(next(self._bag.records([topics.state]))).name
+        topic = self._topics.state
+        has = 'the bag has no topic of states, or several (--state says which)'
+        if topic:
+            names = self._bag.message(next(self._bag.records([topic]))).name
+            has = f'{topic} has {", ".join(names)}'
         raise InputError(
             f'{self._bag.path}: closed-timing replay needs the joint states of {self._profile.name}'
-            f' ({", ".join(self._profile.joints.names)}); {topics.state} has {", ".join(names)}. '
+            f' ({", ".join(self._profile.joints.names)}); {has}. '
             'With --start home the arm starts at its home and follows the chunks from there')
 
     def _described(self) -> tuple[PolicyDescription | None, int]:
@@ -293,6 +307,8 @@ class _Source:
         """Return the inputs with the policy's answers to the recorded observations."""
         policy = self._policy
         assert policy is not None
+        if self._readers is None:
+            raise ConfigError('--policy needs the recorded joint states; --start home has none')
         spec = policy.spec
         topics: ReplayTopics = replay_topics(self._bag, spec.cameras, spec.privileged,
                                              self._request.topics,
@@ -302,7 +318,9 @@ class _Source:
         answers: dict[int, Any] = {}
         problems: dict[str, int] = {}
         seen_all = BagObservations(self._bag, topics, self._request.ingest, self._readers,
-                                   self._request.instruction).at_stamps(stamps)
+                                   self._request.instruction,
+                                   recorded_sources(self._bag, topics.observation)
+                                   ).at_stamps(stamps)
         with Progress('inferences', len(set(stamps)), quiet=self._request.quiet) as progress:
             for seen in seen_all:
                 if seen.observation is None:
@@ -320,6 +338,10 @@ class _Source:
         notes = [f'{count} observations could not be made: {why}'
                  for why, count in sorted(problems.items())]
         return replace(inputs, chunks=chunks, notes=(*inputs.notes, *notes))
+
+
+def _no_state(message: Any) -> None:
+    """Read nothing: the arm is not the recorded one."""
 
 
 def _without_cameras(topics: Mapping[str, str]) -> dict[str, str]:

@@ -116,3 +116,19 @@ def test_a_wrong_argument_is_named(tmp_path: Path, capsys: pytest.CaptureFixture
                                    extra: list[str], said: str) -> None:
     assert main(['convention', chunk_bag(tmp_path / 'bag'), *extra]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_recording_of_the_scripted_policy_has_its_convention(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip('mujoco', reason='MuJoCo is not installed')
+    from replayed_bags import write_scripted
+
+    path = str(write_scripted(tmp_path / 'scripted', 5.0))
+    assert main(['convention', path]) == 2, 'joints, but of which arm?'
+    assert 'piper' in capsys.readouterr().err
+    assert main(['convention', path, '--robot', 'piper', '--policy', 'scripted', '--json']) == 0
+    found = json.loads(capsys.readouterr().out)
+    value = {name: finding['value'] for name, finding in found['findings'].items()}
+    assert (value['action'], value['space'], value['frame']) == ('delta', 'ee_delta', 'base')
+    assert value['dt'] == pytest.approx(0.1)
+    assert found['verdict'] == 'agree'

@@ -133,12 +133,28 @@ def test_a_bag_without_joints_is_refused_or_starts_at_home(
     assert main(['timing', path]) == 1
     said = capsys.readouterr().err
     assert 'needs the joint states of piper' in said and '--start home' in said
+    home = [path, '--start', 'home', '--convention', 'openvla_bridge']
+    assert main(['timing', *home, '--freeze', 'third_person=0+1']) == 2
+    assert 'need the recorded joint states' in capsys.readouterr().err
     assert main(['timing', path, '--start', 'home']) == 1
     assert 'nobody says how to read it' in capsys.readouterr().err
     found = cases(capsys, path, '--start', 'home', '--convention', 'openvla_bridge', '--latency',
                   '0.15')
     assert found['as recorded']['scores']['chunks_used'] == 10
     assert found['as recorded']['scores']['tool_acceleration_max'] > 0.0
+
+
+def test_the_policy_that_was_recorded_gives_the_commands_that_were(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip('mujoco', reason='MuJoCo is not installed')
+    from replayed_bags import write_scripted
+
+    path = str(write_scripted(tmp_path / 'scripted', 1.5))
+    recorded, asked = (cases(capsys, path, '--latency', '0.1', *more)
+                       for more in ((), ('--policy', 'scripted')))
+    for name, case in recorded.items():
+        assert case['scores']['chunks_used'] >= 5
+        assert case['sha256'] == asked[name]['sha256']
 
 
 @pytest.mark.parametrize(('arguments', 'said'), [

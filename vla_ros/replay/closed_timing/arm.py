@@ -95,6 +95,7 @@ class FollowArm:
 
 _LAGS = (0.002, 0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2, 0.3)
 _DELAYS = (0.0, 0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1)
+_MOST = 20_000  # joint states
 _LEAST_MOTION = 0.02  # rad, of some joint: below it a lag cannot be measured
 
 
@@ -108,7 +109,7 @@ def measured_lag(commands: Sequence[tuple[int, Array]],
     if len(commands) < 20 or len(joints) < 20:
         return None
     stamps = [at for at, _ in commands]
-    used = [sample for sample in joints if sample.stamp_ns > stamps[0] + round(0.1e9)]
+    used = [sample for sample in joints if sample.stamp_ns > stamps[0] + round(0.1e9)][:_MOST]
     if len(used) < 20 or np.ptp([sample.q for sample in used], axis=0).max() < _LEAST_MOTION:
         return None
     q = np.array([sample.q for sample in used])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from vla_ros.replay.closed_timing.disturbance import CameraDisturbance
 from vla_ros.replay.stamps import header_ns
 
 _NS_PER_S = 1_000_000_000
+_NUMBER = re.compile(r'\d+(\.\d+)?')
 _ENDIAN = {0: '>iI', 1: '<iI'}
 
 
@@ -91,9 +93,9 @@ class _ObservationsAtTimes(BagObservations):
 
 def refused_observations(
     bag: Bag, observations: Callable[[Any], tuple[Any, ...]],
-    disturbances: dict[str, CameraDisturbance], stamps_ns: Sequence[int], start_ns: int,
+    disturbances: dict[str, CameraDisturbance], times_ns: Sequence[int], start_ns: int,
 ) -> dict[int, str]:
-    """Return which observations are refused with a disturbance that were not without.
+    """Return at which times an observation is refused with a disturbance that was not without.
 
     Parameters
     ----------
@@ -103,37 +105,27 @@ def refused_observations(
         Bag -> the arguments of :class:`BagObservations` for it.
     disturbances : dict[str, CameraDisturbance]
         Topic -> what is done to it.
-    stamps_ns : Sequence[int]
-        Stamps of the observations that were used [ns].
+    times_ns : Sequence[int]
+        When the answers to the observations came [ns]: what a policy saw was there by then.
     start_ns : int
         From which time the spans count [ns].
 
     Returns
     -------
     dict[int, str]
-        Stamp -> why it is refused, without the numbers.
+        Time -> why it is refused, without the numbers.
 
     """
-    asked = {seen.wanted_ns: seen.now_ns
-             for seen in BagObservations(*observations(bag)).at_stamps(stamps_ns)
-             if not seen.problem and seen.wanted_ns is not None}
-    order = sorted(asked, key=lambda stamp: (asked[stamp], stamp))
-    disturbed = DisturbedBag(bag, disturbances, start_ns)
-    found = _ObservationsAtTimes(*observations(disturbed)).at_times(
-        [asked[stamp] for stamp in order])
-    return {stamp: without_numbers(seen.problem)
-            for stamp, seen in zip(order, found, strict=True) if seen.problem}
+    times = sorted(set(times_ns))
+    before, after = (
+        list(_ObservationsAtTimes(*observations(one)).at_times(times))
+        for one in (bag, DisturbedBag(bag, disturbances, start_ns)))
+    return {at: without_numbers(disturbed.problem)
+            for at, plain, disturbed in zip(times, before, after, strict=True)
+            if disturbed.problem and not plain.problem}
 
 
 def without_numbers(reason: str) -> str:
-    """Return the first reason of several, up to its first number, so that equal ones are counted
-    together.
-    """
+    """Return the first reason of several with its numbers left out, so that equal ones add up."""
     topic, colon, text = reason.split('; ')[0].partition(': ')
-    words = []
-    for word in (text if colon else topic).split():
-        if any(letter.isdigit() for letter in word):
-            break
-        words.append(word)
-    said = ' '.join(words).removesuffix(' for').rstrip(',')
-    return f'{topic}: {said}' if colon else said
+    return topic + colon + _NUMBER.sub('…', text)

@@ -17,6 +17,8 @@ from vla_ros.replay.closed_timing.schedule import AGAIN
 
 Array = NDArray[np.float64]
 
+_POINTS = 5000
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -251,12 +253,17 @@ def _path(trace: Trace, other: Trace) -> tuple[float, float, float]:
     away = _length(mine - theirs)
     rms, largest = _rms_max(away)
     path = other.tool[:, :3, 3]
-    path = path[np.isfinite(path).all(axis=1)]
-    own = mine[np.isfinite(mine).all(axis=1)]
+    path = _thinned(path[np.isfinite(path).all(axis=1)])
+    own = _thinned(mine[np.isfinite(mine).all(axis=1)])
     if not len(path) or not len(own):
         return rms, largest, 0.0
     nearest = max(float(np.sqrt(((path - point) ** 2).sum(axis=1)).min()) for point in own)
     return rms, largest, nearest
+
+
+def _thinned(points: Array) -> Array:
+    """Return at most ``_POINTS`` points, evenly: each is held against all of another path."""
+    return points[::max(1, -(-len(points) // _POINTS))]
 
 
 def _gripper_changes(ticks: tuple[Tick, ...]) -> int:

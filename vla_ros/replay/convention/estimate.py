@@ -184,7 +184,8 @@ def _rotation(search: Search, best: Trial, reading: Reading, evidence: Evidence)
     kind = rotation_kind(found.action[1], found.measured[1], found.block, evidence.blocks,
                          fit.scale)
     numbers = (f'beyond their first order the turns are {kind.share:.2f} ± {kind.error:.2f} of '
-               'the way from axis_angle (0) to rpy (1)')
+               'the way from axis_angle (0) to rpy (1)') if np.isfinite(kind.error) else (
+                   'they do not show anything beyond their first order')
     if kind.rotation is not None:
         return Finding('rotation', kind.rotation.value, numbers)
     small = f'actions of at most {kind.largest:.2f} rad are too small to tell: {numbers}'

@@ -39,8 +39,7 @@ class Fit:
         """Return the fit of samples (N, A) that belong to the blocks (N,), numbered below B."""
         terms = (np.ones_like(action), action, measured, action * action, action * measured,
                  measured * measured)
-        member = (np.arange(blocks)[:, None] == block).astype(np.float64)
-        return cls(np.stack([member @ term for term in terms]), offset)
+        return cls(np.stack([block_sums(term, block, blocks) for term in terms]), offset)
 
     @property
     def count(self) -> int:
@@ -117,6 +116,11 @@ class Fit:
             return float(yy.sum())
         middle = rest[2] / np.maximum(rest[0], 1e-300)
         return float((yy - 2 * middle * y + n * middle * middle).sum())
+
+
+def block_sums(values: Array, block: NDArray[np.intp], blocks: int) -> Array:
+    """Return the sums (B, A) of rows (N, A) by their blocks (N,)."""
+    return np.column_stack([np.bincount(block, column, blocks) for column in values.T])
 
 
 def drawings(blocks: int) -> Array:

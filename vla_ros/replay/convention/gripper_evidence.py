@@ -87,10 +87,14 @@ def gripper_evidence(runs: Sequence[GripperRun], blocks: int) -> GripperEvidence
     explained, lag_s, line = best
     scales = line.resampled(drawings(blocks))[1]
     sign = np.sign(line.scale)
-    sure = float((np.sign(scales) == sign).mean())
+    told = scales[scales != 0.0]  # the others have drawn no change of the number
+    sure = float((np.sign(told) == sign).mean()) if len(told) else 0.0
     opens, closes = (high, low) if sign > 0 else (low, high)
-    problem = '' if explained >= 0.05 and sure >= 0.95 else (
-        f'the measured opening hardly follows the number (r^2 {explained:.2f})')
+    problem = ''
+    if not explained >= 0.05:
+        problem = f'the measured opening hardly follows the number (r^2 {explained:.2f})'
+    elif not sure >= 0.95:
+        problem = 'parts of the recording contradict each other about the sign'
     return GripperEvidence(problem, opens, closes, binary, explained, lag_s, sure, low, high)
 
 

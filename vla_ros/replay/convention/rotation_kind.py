@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vla_ros.core.quaternions import from_rpy, to_vectors
 from vla_ros.core.types import Rotation
-from vla_ros.replay.convention.fit import Array, drawings
+from vla_ros.replay.convention.fit import Array, block_sums, drawings
 
 _APART = 3.0  # standard errors
 
@@ -52,9 +52,9 @@ def rotation_kind(action: Array, measured: Array, block: NDArray[np.intp], block
     beyond = to_vectors(from_rpy(action)) - action
     left = measured - action
     # The scale was fitted as if the actions were vectors; what it got wrong is taken out.
-    member = (np.arange(blocks)[:, None] == block).astype(np.float64)
-    products = member @ np.column_stack([term.sum(axis=1) for term in (
-        beyond * beyond, beyond * action, action * action, beyond * left, action * left)])
+    products = block_sums(np.column_stack([term.sum(axis=1) for term in (
+        beyond * beyond, beyond * action, action * action, beyond * left, action * left)]),
+        block, blocks)
     share = float(_share(products.sum(axis=0)[None])[0])
     error = float(np.std(_share(drawings(blocks) @ products)))  # nan: it cannot be estimated
     rotation = None

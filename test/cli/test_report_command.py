@@ -35,3 +35,12 @@ def test_what_cannot_be_reported_is_refused(tmp_path, capsys, arguments, status,
     given = [text.format(tmp=tmp_path) for text in arguments]
     assert main(['report', *given, '--out', str(tmp_path / 'out')]) == status
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('command', [['replay', '--policy', 'scripted'], ['timing']])
+def test_a_report_that_cannot_be_written_is_refused_before_the_replay(tmp_path, capsys, command):
+    verb, *more = command
+    (tmp_path / 'file').write_text('')
+    status = main([verb, str(tmp_path / 'no bag'), *more, '--report', str(tmp_path / 'file')])
+    assert status == 2
+    assert 'out: cannot write to' in capsys.readouterr().err

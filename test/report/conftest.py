@@ -53,6 +53,8 @@ class Story:
     simulated: bool = False  # stamps from 0 on, at half the pace of the recorder's clock
     provenance: bool = True
     limiter: tuple[float, float] | None = None
+    takeover: tuple[float, float] | None = None  # somebody has the arm with a joystick
+    estop: tuple[float, float] | None = None  # the button is pressed
 
     def within(self, span: tuple[float, float] | None, at: float) -> bool:
         return span is not None and span[0] <= at < span[1]
@@ -121,6 +123,8 @@ class _Writer:
             mode, reason = 'HOLD', 'action_chunk: none received yet'
         elif story.stopped is not None and at >= story.stopped:
             mode, reason, q = 'STOPPED', 'emergency stop: panel', None
+        elif story.within(story.takeover, at):
+            mode = 'INTERVENTION'
         elif story.no_joints and story.no_joints[0] + 0.15 < at < story.no_joints[1]:
             mode, reason = 'HOLD', JOINTS_GONE
         if story.within(story.no_joints, at):
@@ -130,7 +134,9 @@ class _Writer:
             self.stamp(at), mode, 'RUNNING', reason, q, q, self.width(at), 20.0,
             ('speed 0.3 > 0.25 m/s',) if story.within(story.limiter, at) else (),
             (self.stamp(math.floor(at * 5) / 5),), (1.0,), self.stamp(stamp_of_joints),
-            self.stamp(at), 1.0, 'gripper override: panel latched' if person else None))
+            self.stamp(at), 1.0, '; '.join(
+                (['takeover: joystick twist'] if story.within(story.takeover, at) else [])
+                + (['gripper override: panel latched'] if person else []))))
 
     def flush(self, at: float) -> None:
         if self.story.provenance:
@@ -165,6 +171,10 @@ def _write(path: Path, story: Story) -> Path:
             if i % 10 == 0:
                 writer.chunk(at)
             writer.tick(at)
+            if i % 25 == 0 and story.estop:
+                bag.write_message('/estop', 'std_msgs/msg/Bool', writer.received(at),
+                                  KNOWN_TYPES.types['std_msgs/msg/Bool'](
+                                      story.within(story.estop, at)))
             if i % 5 == 4:
                 writer.flush(at + 0.005)
     return path

@@ -12,6 +12,7 @@ import pytest
 from vla_ros.core.errors import ConfigError, InputError
 from vla_ros.replay.bag import Bag
 from vla_ros.report import write_bag_report
+from vla_ros.report.bag_figures import unit_of
 from vla_ros.report.bag_numbers import bag_numbers
 from vla_ros.report.bag_page import identity
 from vla_ros.report.findings import find
@@ -101,6 +102,21 @@ def test_a_stop_is_bad_and_gives_its_reason(tell):
     assert report['verdict']['kind'] == 'bad'
 
 
+def test_arm_and_gripper_taken_at_once_are_two_interventions(tell):
+    report = report_of(tell(takeover=(2.0, 4.0), person=(3.0, 5.0)))
+    assert [(i['kind'], i['source'], i['mode'], round(i['time_s'], 2), round(i['duration_s'], 2))
+            for i in report['interventions']] == [
+        ('takeover', 'joystick', 'twist', 2.0, 2.0),
+        ('gripper override', 'panel', 'latched', 3.0, 2.0)]
+    assert report['mode_totals']['INTERVENTION']['duration_s'] == pytest.approx(2.0)
+    assert 'People intervened 2 times, 4.0 s in all' in texts(report, 'middle')[0]
+
+
+def test_an_emergency_stop_is_named_with_its_time_and_length(tell):
+    report = report_of(tell(estop=(3.0, 5.0)))
+    assert '/estop: emergency stop pressed for 2.0 s at 3.0 s' in texts(report, 'bad')
+
+
 def test_limiters_are_counted_by_name_and_placed_in_time(tell):
     report = report_of(tell(limiter=(2.0, 4.0)))
     entry = report['limiters']['limiters']['speed # > # m/s']
@@ -124,6 +140,27 @@ def test_without_provenance_the_announced_modes_serve_and_nothing_is_invented(te
     assert report['modes'][0]['mode'] == 'HOLD'
     assert report['interventions'] == []
     assert report['limiters']['ticks'] == 0
+
+
+def test_what_a_recording_does_not_tell_is_none_and_no_zero(tell):
+    chunks = report_of(tell(provenance=False))['chunks']
+    assert (chunks['count'], chunks['arrived'], chunks['used']) == (40, None, None)
+    told = report_of(tell('told'))['chunks']
+    assert (told['arrived'], told['asked_closed']) == (40, 0)
+
+
+def test_a_recording_without_events_shows_its_start_middle_and_end(tell, tmp_path):
+    page = write_bag_report(tell(provenance=False), tmp_path / 'out', quiet=True)
+    moments = json.loads((page.parent / 'report.json').read_text())['moments']
+    assert [(m['kind'], round(m['time_s'])) for m in moments] == [
+        ('start', 0), ('middle', 4), ('end', 8)]
+    assert all(len(m['pictures']) == 2 for m in moments)
+
+
+def test_a_gripper_that_is_no_width_is_not_called_millimetres():
+    assert unit_of('gripper', {'value': [0.07, None]}) == (1e3, 'mm')
+    assert unit_of('gripper', {'value': [0.0, 1.0]}) == (1.0, 'as recorded')
+    assert unit_of('yaw', {'value': [3.0]}) == (1.0, 'rad')
 
 
 def test_a_provenance_that_cannot_be_read_is_said_and_the_rest_is_reported(tell, tmp_path):

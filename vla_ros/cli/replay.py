@@ -126,13 +126,15 @@ def replay_and_write(args: argparse.Namespace) -> OpenLoopResult:
     for path in (args.save, args.verdict):
         if path and not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
             raise ConfigError(f'{path}: no folder here that can be written to', path=path)
+    if args.report:
+        from vla_ros.report import prepare, write_replay_report
+
+        prepare(args.report)
     result, identity = replay(args)
     result = checked(result, expected, frozen, str(args.against))
     if args.save:
         write(args.save, result.to_json())
     if args.report:
-        from vla_ros.report import write_replay_report
-
         write_replay_report(result, args.bag, args.report)
     if args.verdict:
         write(args.verdict, verdict(result, identity))

@@ -98,13 +98,15 @@ def run(args: argparse.Namespace) -> int:
     from vla_ros.timing_replay import replay_timing
 
     expected = TimingExpectations(args.expect) if args.expect else None
+    if args.report:
+        from vla_ros.report import prepare, write_timing_report
+
+        prepare(args.report)
     found = replay_timing(request(args))
     checks = expected.checks(found) if expected else ()
     if args.save:
         write(args.save, found.to_json())
     if args.report:
-        from vla_ros.report import write_timing_report
-
         write_timing_report(found, args.report, checks)
     print(found.to_json() if args.json else found.as_text(), end='' if args.json else '\n')
     if checks and not args.json:

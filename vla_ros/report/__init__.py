@@ -11,7 +11,8 @@ The page needs nothing from outside and shows only what ``report.json`` holds.
 """
 
 from vla_ros.report.bag_report import write_bag_report
+from vla_ros.report.files import prepare
 from vla_ros.report.replay_report import write_replay_report
 from vla_ros.report.timing_report import write_timing_report
 
-__all__ = ['write_bag_report', 'write_replay_report', 'write_timing_report']
+__all__ = ['prepare', 'write_bag_report', 'write_replay_report', 'write_timing_report']

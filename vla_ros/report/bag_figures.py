@@ -28,7 +28,7 @@ from vla_ros.page.style import COLOURS, SOLID
 _PERSON, _BAD = SERIES[0], COLOURS['maroon'][0]
 _MOST_LIMITERS, _MOST_MODES_SHOWN = 8, 1500
 _MARKED = 300  # points of a curve; more of them are a line anyway
-_LENGTHS = ('gripper', 'finger', 'width')
+_LENGTHS, _WIDEST = ('gripper', 'finger', 'width'), 0.3  # m
 
 Numbers = Mapping[str, Any]
 
@@ -48,6 +48,8 @@ def mode_spans(report: Numbers) -> list[tuple[str, float, float]]:
 def draw_time_line(report: Numbers) -> str:
     """Return the time line: modes, people, emergency stops, gripper, limiters, silences."""
     rows = _rows(report)
+    if not rows:
+        return ''
     height = 0.75 + 0.27 * len(rows)
     figure = new_figure(height)
     ax = figure.add_axes((0.19, 0.42 / height, 0.80, 1.0 - 0.72 / height))
@@ -78,15 +80,17 @@ def draw_joints(report: Numbers) -> str:
     axes = np.atleast_2d(figure.subplots(rows, 2, sharex=True))
     shown = shade_modes(list(axes.flat), mode_spans(report))
     for ax, name in zip(axes.T.flat, names):
-        scale, unit = unit_of(name)
-        _line(ax, curves['measured'].get(name), MEASURED, '-', scale)
-        _line(ax, curves['commanded'].get(name), COMMANDED, DASHED, scale)
+        measured, commanded = (curves[key].get(name) for key in ('measured', 'commanded'))
+        scale, unit = unit_of(name, measured, commanded)
+        _line(ax, measured, MEASURED, '-', scale)
+        _line(ax, commanded, COMMANDED, DASHED, scale)
         _mark_people(ax, report)
         dress(ax, f'{name} [{unit}]')
         _calm(ax, unit)
     _finish_grid(figure, axes, len(names), report, height)
     figure.legend(handles=[Line2D([], [], color=MEASURED, label='measured'),
-                           Line2D([], [], color=COMMANDED, linestyle=DASHED, label='commanded'),
+                           *([Line2D([], [], color=COMMANDED, linestyle=DASHED,
+                                     label='commanded')] * bool(curves['commanded'])),
                            *([Patch(color=_PERSON, label='a person intervenes')]
                              * bool(report['interventions'])),
                            *(Patch(color=band(mode), label=mode) for mode in shown)],
@@ -175,13 +179,18 @@ def draw_lead(report: Numbers) -> str:
 # Parts
 
 
-def unit_of(name: str) -> tuple[float, str]:
-    """Return the factor and the unit in which a joint of this name is shown."""
+def unit_of(name: str, *curves: Numbers | None) -> tuple[float, str]:
+    """Return the factor and the unit in which a joint of this name is shown.
+
+    A gripper that opens further than any does is told in other units than metres.
+    """
     if name in ('x', 'y', 'z'):
         return 1.0, 'm'
-    if any(word in name.lower() for word in _LENGTHS):
-        return 1e3, 'mm'
-    return 1.0, 'rad'
+    if not any(word in name.lower() for word in _LENGTHS):
+        return 1.0, 'rad'
+    widest = max((abs(v) for curve in curves if curve for v in curve['value'] if v is not None),
+                 default=0.0)
+    return (1e3, 'mm') if widest <= _WIDEST else (1.0, 'as recorded')
 
 
 def _end(report: Numbers) -> float:
@@ -257,8 +266,6 @@ def _rows(report: Numbers) -> list[tuple[str, Any]]:
     for name, entry in list(limiters['limiters'].items())[:_MOST_LIMITERS]:
         rows.append((_cut(name), lambda ax, y, e=entry: _area(
             ax, y, e['share'], limiters['bin_s'])))
-    if not rows:
-        rows.append(('no modes recorded', lambda ax, y: None))
     return rows
 
 

@@ -61,10 +61,7 @@ def bag_numbers(g: Gathered, tool: Mapping[str, Any] | None = None) -> dict[str,
         'limiters': g.ticks.limits.as_dict(),
         'inputs': {name: stream.as_dict(g.start_ns) for name, stream in g.streams.items()},
         'latencies': latencies(g),
-        'chunks': {'count': g.chunks.count, 'arrived': g.chunks.arrived,
-                   'used': g.ticks.used_chunks, 'late_for_half': g.chunks.late,
-                   'late_for_all': g.chunks.past, 'steps': g.chunks.steps,
-                   'dt_s': g.chunks.dt_ns * 1e-9, 'asked_closed': g.chunks.asked_closed},
+        'chunks': _chunks(g),
         'ticks': {'recorded': g.ticks.ticks, 'lost': g.ticks.lost},
         'diagnostics': g.statuses,
     }
@@ -91,12 +88,24 @@ def latencies(g: Gathered) -> dict[str, Any]:
     """Return the distributions of times [ms] by name; those without a sample are left out."""
     named: dict[str, Histogram] = {
         'inference': g.chunks.inference,
-        'observation to chunk at the control node': g.chunks.arrival,
+        'observation to chunk at the ' + ('control node' if g.told_by_control else 'recorder'):
+            g.chunks.arrival,
         'age of the joint state at a tick': g.ticks.joint_state_age,
         'skew of the cameras': g.chunks.skew,
         **{f'age of {name} in the observation': h for name, h in g.chunks.input_ages.items()}}
     return {name: values for name, histogram in named.items()
             if (values := histogram.as_dict()) is not None}
+
+
+def _chunks(g: Gathered) -> dict[str, Any]:
+    """Return the counts of chunks; None for what the recording does not tell."""
+    chunks, told = g.chunks, g.told_by_control
+    return {'count': chunks.count, 'arrived': chunks.arrived if told else None,
+            'used': g.ticks.used_chunks if told else None,
+            'late_for_half': chunks.late if chunks.arrived else None,
+            'late_for_all': chunks.past if chunks.arrived else None,
+            'steps': chunks.steps, 'dt_s': chunks.dt_ns * 1e-9,
+            'asked_closed': chunks.asked_closed if chunks.convention is not None else None}
 
 
 def _curves(g: Gathered) -> dict[str, Any]:

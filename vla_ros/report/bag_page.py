@@ -30,9 +30,9 @@ def render_bag(report: Numbers, moments: Sequence[Numbers] = ()) -> str:
     """
     parts = [_header(report),
              page.section('What went wrong, and why', page.findings(report['findings'])),
-             page.section('Time line', figures.draw_time_line(report) + page.note(
-                 'Limiters: the part of the control ticks at which each acted. Triangles: the '
-                 'gripper is told to close (down) or to open (up), blue by a person.')),
+             _plot('Time line', figures.draw_time_line(report),
+                   'Limiters: the part of the control ticks at which each acted. Triangles: the '
+                   'gripper is told to close (down) or to open (up), blue by a person.'),
              moments_section(moments),
              _plot('Commanded and measured', figures.draw_joints(report)),
              _plot('The tool', figures.draw_tool(report)),
@@ -168,7 +168,8 @@ def _chunks(report: Numbers) -> str:
         return ''
     return page.section('Chunks', page.facts({
         'recorded': chunks['count'],
-        'steps in a chunk': f'{chunks["steps"]}, one every {chunks["dt_s"]:.3g} s',
+        'steps in a chunk': f'{chunks["steps"]}, one every {chunks["dt_s"]:.3g} s'
+                            if chunks['steps'] > 1 else '1',
         'arrived at the control node': chunks['arrived'], 'moved the arm': chunks['used'],
         'came when half of their steps were past': chunks['late_for_half'],
         'came when all their steps were past': chunks['late_for_all'],

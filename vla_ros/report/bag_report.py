@@ -27,6 +27,8 @@ from vla_ros.report.thumbnails import thumbnails, without_pictures
 from vla_ros.report.tool_path import ToolPath
 from vla_ros.robots import RobotProfile, load_profile, robot_names
 
+_FEW = 3
+
 
 def write_bag_report(bag_path: str | Path, out: str | Path, robot: str = '',
                      quiet: bool = False) -> Path:
@@ -96,7 +98,13 @@ def all_moments(found: Gathered) -> list[Moment]:
     """Return every moment that is worth a picture."""
     frozen = [Moment(f.start_ns, f.receive_ns, 'frozen', f'{f.topic} froze', 7.0)
               for camera in found.cameras.values() for f in camera.freezes]
-    return [*found.ticks.moments, *found.chunks.moments, *frozen]
+    moments = [*found.ticks.moments, *found.chunks.moments, *frozen]
+    if len(moments) < _FEW:  # then at least what it looked like
+        length = found.bag.end_ns - found.bag.start_ns
+        moments += [Moment(found.clock.time_ns(at), at, kind, f'{kind} of the recording', 0.1)
+                    for kind, share in (('start', 0.0), ('middle', 0.5), ('end', 1.0))
+                    for at in (found.bag.start_ns + round(share * length),)]
+    return moments
 
 
 def tables(report: Mapping[str, Any]) -> dict[str, Rows]:

@@ -52,7 +52,7 @@ class JointTally:
         envelope.add(time_ns, row)
         last = self._last.get(topic)
         if last is not None:
-            step = np.nanmax(np.abs(row - last), initial=0.0)
+            step = np.fmax.reduce(np.abs(row - last), initial=0.0)
             # An encoder's noise is no way.
             self.travel += float(step) if step > 1e-3 else 0.0
             if step > 1e-3:

@@ -15,6 +15,10 @@ within the joint limits, no pair of links nearer than where it is slowed, not si
   workspace, a keep-out box or for braking in time, or
 - the arm is at rest, more than 5 mm from there, and does not wait for its gripper.
 
+An arm at rest whose goal is held by the lead over the measured tool is *blocked*: it pushes against
+the hook or the table, since a simulated arm that touches nothing follows to a millimetre. Those
+ticks are counted apart.
+
 The scripted policy reads object poses: this is about the control side and the arms. Exit status 1
 when a command was outside a limit, or a refusal was needless.
 """
@@ -60,7 +64,7 @@ class Judge:
     def __init__(self, profile: RobotProfile, pipeline: Pipeline) -> None:
         self.watch = Watch(profile)
         self.acted = LimiterCounts()
-        self.calm = self.refused = 0
+        self.calm = self.refused = self.blocked = 0
         self.needless: Counter[str] = Counter()
         self.quiet_since_ns = 0
         self._pipeline = pipeline
@@ -101,6 +105,9 @@ class Judge:
         away = np.linalg.norm(target.T_base_tool[:3, 3]
                               - self._kinematics.forward(tick.q)[:3, 3])
         if away <= AWAY or 'gripper: the arm waits' in tick.acted:
+            return ''
+        if 'lead' in names:
+            self.blocked += 1
             return ''
         return f'at rest: {" ".join(tick.acted) or "no reason"}'
 
@@ -152,7 +159,7 @@ def run(robot: str, minutes: float, seed: int, calm: bool) -> dict[str, Any]:
             'hung': done[TASKS[1]], 'failed': failed, 'disturbances': dict(work.happened),
             'commands': watch.commands, 'moving': watch.moving, 'outside': dict(watch.outside),
             'examples': watch.examples, 'refused': judge.refused, 'calm': judge.calm,
-            'needless': dict(judge.needless), 'acted': dict(judge.acted),
+            'blocked': judge.blocked, 'needless': dict(judge.needless), 'acted': dict(judge.acted),
             'closest_m': float(watch.closest), 'fastest': watch.fastest,
             'seconds': time.perf_counter() - started}
 
@@ -171,7 +178,8 @@ def main() -> int:
                f'vla_ros {__version__}')
     print(machine)
     print(f'\n{"robot":<14}{"min":>6}{"picked":>8}{"hung":>6}{"failed":>8}{"disturbed":>11}'
-          f'{"commands":>10}{"moving":>8}{"outside":>9}{"refused":>9}{"calm":>8}{"needless":>10}'
+          f'{"commands":>10}{"moving":>8}{"outside":>9}{"refused":>9}{"calm":>8}{"blocked":>9}'
+          f'{"needless":>10}'
           f'{"closest mm":>12}{"speed %":>9}{"real time":>11}')
     results = []
     for robot in args.robots:
@@ -180,7 +188,7 @@ def main() -> int:
         print(f'{robot:<14}{r["simulated_s"] / 60:>6.1f}{r["picked"]:>8}{r["hung"]:>6}'
               f'{len(r["failed"]):>8}{sum(r["disturbances"].values()):>11}{r["commands"]:>10}'
               f'{r["moving"]:>8}{sum(r["outside"].values()):>9}{r["refused"]:>9}{r["calm"]:>8}'
-              f'{sum(r["needless"].values()):>10}{1e3 * r["closest_m"]:>+12.2f}'
+              f'{r["blocked"]:>9}{sum(r["needless"].values()):>10}{1e3 * r["closest_m"]:>+12.2f}'
               f'{100 * r["fastest"]:>9.0f}{r["simulated_s"] / r["seconds"]:>10.1f}x', flush=True)
         for line in [*(f'OUTSIDE {what}: {n}' for what, n in r['outside'].items()), *r['examples'],
                      *(f'NEEDLESS {n} times: {why}' for why, n in r['needless'].items()),

@@ -239,3 +239,9 @@ def test_a_tick_counts_once_for_each_limiter_however_much_it_says():
     counts = LimiterCounts()
     counts.add(('clearance a to b: 3 mm', 'clearance c to d: 4 mm', 'lead 0.1 > 0.05 m'))
     assert dict(counts) == {'clearance': 1, 'lead': 1}
+
+
+def test_every_limiter_is_in_the_documentation(repo_root):
+    text = (repo_root / 'docs' / 'safety.md').read_text(encoding='utf-8')
+    rows = [line for line in text.splitlines() if line.startswith('| `')]
+    assert [name for name in LIMITERS if not any(f'`{name}`' in row for row in rows)] == []

@@ -191,6 +191,7 @@ def test_pause_stops_and_starts_and_an_emergency_stop_needs_no_deadman(bench, jo
     joystick.rest()
     wait_until(lambda: bench.modes[-1][1].message == 'STOPPED', 'STOPPED')
     since = len(bench.modes)
+    joystick.buttons[RB] = 1
     _press_until(joystick, START, lambda: any(m.message == 'HOLD' for _, m in bench.modes[since:]))
     joystick.rest()
     since = len(bench.modes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from pathlib import Path
@@ -18,6 +19,7 @@ from graph_rig import Observer, node_process, wait_until
 from std_msgs.msg import String
 from test_control_node import Robot
 
+from vla_ros.bringup import PARENT_VARIABLE
 from vla_ros.ros import qos
 
 pytestmark = pytest.mark.ros
@@ -65,7 +67,9 @@ class Bench:
         self.modes = self.observer.hear(DiagnosticStatus, 'mode', qos.LATCHED)
         self.control = node_process('control_node', folder, joint_state_timeout_s=0.4,
                                     auto_arm=True, stop_after_s=0.0, driver='sim',
-                                    override_deadman_s=1.0).start()
+                                    override_deadman_s=1.0)
+        self.control.env[PARENT_VARIABLE] = str(os.getpid())
+        self.control.start()
         self.robot.commands.wait(lambda m: True, 'a first command')
         self._publishers: dict[str, Any] = {}
 

@@ -28,6 +28,7 @@ from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 from test_control_node import NAMES, Robot
 
+from vla_ros.bringup import PARENT_VARIABLE
 from vla_ros.ros import qos
 from vla_ros.ros.joint_states import joint_state_message
 
@@ -45,15 +46,23 @@ class Bench:
         self.robot = Robot(self.observer)
         self.overrides = self.observer.hear(DiagnosticStatus, 'override', qos.LATCHED)
         self.modes = self.observer.hear(DiagnosticStatus, 'mode', qos.LATCHED)
-        self.control = node_process(
+        self._processes: list[Process] = []
+        self.control = self.start(node_process(
             'control_node', folder, joint_state_timeout_s=0.4, auto_arm=True, stop_after_s=0.0,
-            driver='sim', override_deadman_s=1.0).start()  # the machine may be busy
+            driver='sim', override_deadman_s=1.0))  # the machine may be busy
         self.robot.commands.wait(lambda m: True, 'a first command')
 
-    def teleop(self, name: str, **parameters: object) -> Process:
-        process = node_process('teleop_node', self.folder, '-r', f'__node:={name}', **parameters)
-        process._file = self.folder / f'{name}.log'
+    def start(self, process: Process) -> Process:
+        """Start a process that ends with the test's at the latest."""
+        process.env[PARENT_VARIABLE] = str(os.getpid())
+        self._processes.append(process)
         return process.start()
+
+    def teleop(self, name: str, *ros_args: str, **parameters: object) -> Process:
+        folder = self.folder / name
+        folder.mkdir()
+        return self.start(node_process('teleop_node', folder, '-r', f'__node:={name}', *ros_args,
+                                       **parameters))
 
     def override(self, key: str) -> str:
         if not self.overrides:
@@ -68,7 +77,8 @@ class Bench:
         self.wait_override(arm_source='', gripper_source='')
 
     def close(self) -> None:
-        self.control.clean_up()
+        for process in self._processes:
+            process.clean_up()
         self.observer.close()
 
 
@@ -181,6 +191,7 @@ def test_pause_stops_and_starts_and_an_emergency_stop_needs_no_deadman(bench, jo
     joystick.rest()
     wait_until(lambda: bench.modes[-1][1].message == 'STOPPED', 'STOPPED')
     since = len(bench.modes)
+    joystick.buttons[RB] = 1
     _press_until(joystick, START, lambda: any(m.message == 'HOLD' for _, m in bench.modes[since:]))
     joystick.rest()
     since = len(bench.modes)
@@ -217,11 +228,10 @@ def test_the_last_minute_is_kept_by_a_button_when_somebody_records(bench, joysti
     assert asked
 
 
-def test_a_teleop_node_that_is_killed_holds_nothing(bench, joystick, tmp_path):
+def test_a_teleop_node_that_is_killed_holds_nothing(bench, joystick):
     other = Pad(bench.observer, '/other/joy')
-    process = node_process('teleop_node', tmp_path, '-r', 'joy:=/other/joy', '-r',
-                           '__node:=killed', input='joystick', source='panel',
-                           input_timeout_s=5.0).start()
+    process = bench.teleop('killed', '-r', 'joy:=/other/joy', input='joystick', source='panel',
+                           input_timeout_s=5.0)
     process.wait_log('Xbox')
 
     def pressed() -> bool:  # it may not have been found by the control node yet
@@ -234,11 +244,9 @@ def test_a_teleop_node_that_is_killed_holds_nothing(bench, joystick, tmp_path):
     bench.wait_free()
 
 
-def test_a_mapping_that_does_not_fit_the_pad_ends_the_node_with_file_key_and_choices(
-        bench, tmp_path):
+def test_a_mapping_that_does_not_fit_the_pad_ends_the_node_with_file_key_and_choices(bench):
     pad = Pad(bench.observer, '/small/joy', axes=4)
-    process = node_process('teleop_node', tmp_path, '-r', 'joy:=/small/joy', input='joystick',
-                           source='panel').start()
+    process = bench.teleop('small', '-r', 'joy:=/small/joy', input='joystick', source='panel')
     assert process.wait() == 2
     pad.connected = False
     assert 'xbox.yaml: motion.z: axis 4 is not there: the pad sends 4 axes' in process.log
@@ -314,7 +322,7 @@ class Screen:
             sys.executable, '-m', 'vla_ros.ros.teleop_node', '--ros-args', '-p', 'input:=keyboard',
             '-p', 'driver:=sim', '-p', 'key_hold_s:=0.5'], bench.folder)
         self.process.terminal = self.slave
-        self.process.start()
+        bench.start(self.process)
 
     def wait(self, text: str) -> None:
         """Wait until a text is on the screen, written after the last wait."""

@@ -150,6 +150,15 @@ def test_arming_needs_the_deadman_an_emergency_stop_needs_nothing(rig):
     assert rig.send(buttons=[BACK]) == [Call('estop')]
 
 
+def test_a_pause_needs_nothing_but_its_end_needs_the_deadman(rig):
+    assert rig.send(buttons=[7]) == [Call('stop')]
+    rig.hand.stopped = True
+    rig.send()
+    assert rig.send(buttons=[7]) == []
+    rig.send()
+    assert rig.send(buttons=[7, RB]) == [Call('start')]
+
+
 def test_a_momentary_close_is_held_with_the_button():
     rig = Rig(mode='momentary')
     rig.send()

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from vla_ros.teleop.commands import Command, Tell
-from vla_ros.teleop.controls import PRESSED, Readings, without_dead_zone
+from vla_ros.teleop.controls import PRESSED, Press, Readings, without_dead_zone
 from vla_ros.teleop.hand import Action, Hand
 from vla_ros.teleop.mapping import DIRECTIONS, PadMapping
 
 GUARDED = (Action.ARM, Action.RESET_ESTOP)
-"""Done only while the deadman is held: they let the arm move again."""
+"""Done only while the deadman is held: they let the arm move again, as does the end of a pause."""
 
 
 class Pad:
@@ -94,7 +94,8 @@ class Pad:
         return [Tell(why)]
 
     def _now_pressed(self) -> set[Action | None]:
-        controls = {None: self.mapping.deadman, **self.mapping.actions}
+        controls: dict[Action | None, Press | None] = {None: self.mapping.deadman,
+                                                       **self.mapping.actions}
         return {action for action, control in controls.items()
                 if control is not None and control.value(self._readings) > PRESSED}
 
@@ -105,7 +106,7 @@ class Pad:
         for action in self.mapping.actions:  # in the file's order, not the set's
             if action in old:
                 commands += self.hand.let_go(action)
-            elif action in new and action in GUARDED and not held:
+            elif action in new and not held and self._guarded(action):
                 commands.append(Tell(f'{action.value}: hold the deadman, too'))
             elif action in new:
                 commands += self.hand.press(action)
@@ -114,6 +115,9 @@ class Pad:
         if self.mapping.deadman is None:
             held = self._rested and bool(direction.any())
         return commands + self.hand.move(direction if held else None)
+
+    def _guarded(self, action: Action) -> bool:
+        return action in GUARDED or (action is Action.PAUSE and self.hand.stopped)
 
     def _direction(self) -> np.ndarray:
         values = [self.mapping.motion[name].value(self._readings)

@@ -434,7 +434,7 @@ def test_a_panel_with_a_token_opens_for_nobody_else(
 def test_a_token_that_can_be_guessed_is_refused_before_anything_is_served(tmp_path: Any) -> None:
     operator = operator_process(tmp_path, host='0.0.0.0', token='short').start()
     try:
-        assert operator.wait() == 2
+        assert operator.wait(90.0) == 2
         assert "parameter 'token' must have at least 12" in operator.log
         assert 'Traceback' not in operator.log
     finally:

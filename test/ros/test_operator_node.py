@@ -18,7 +18,7 @@ pytest.importorskip('websockets.sync.client')
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from graph_rig import Observer, Process, node_process, speed, wait_until
-from panel_browser import Browser
+from panel_browser import Browser, needs_browser
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
@@ -139,6 +139,7 @@ def url_of(process: Process) -> str:
 
 @pytest.fixture(scope='module')
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    needs_browser()
     rig = Rig(tmp_path_factory.mktemp('panel'))
     try:
         for process in (rig.control, rig.operator):

@@ -127,7 +127,7 @@ export class Controls {
 
   chooseMode(mode) {
     this.mode = mode;
-    for (const b of all('[data-gripper-mode]')) b.ariaChecked = String(b.dataset.gripperMode === mode);
+    for (const b of all('[data-gripper-mode]')) b.setAttribute('aria-checked', b.dataset.gripperMode === mode);
     $('gripper').dataset.mode = mode;
   }
 

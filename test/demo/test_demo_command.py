@@ -28,6 +28,20 @@ def test_a_wrong_argument_is_status_2_and_says_what_would_do(arguments, parts, t
 
 
 @pytest.mark.ros
+def test_the_panel_runs_beside_the_demo_when_it_is_asked_for(monkeypatch, tmp_path, capsys):
+    pytest.importorskip('rclpy')
+    pytest.importorskip('av')
+    ran = []
+    monkeypatch.setattr('vla_ros.demo.session.run_demo',
+                        lambda options, *_: ran.append(options.processes()) or 0)
+    assert main(['demo', '--out', str(tmp_path)]) == 0
+    assert main(['demo', '--out', str(tmp_path), '--panel']) == 0
+    names = [[spec.name for spec in specs] for specs in ran]
+    assert set(names[1]) - set(names[0]) == {'operator_node'}
+    assert 'panel: http://127.0.0.1:8700/' in capsys.readouterr().out
+
+
+@pytest.mark.ros
 @pytest.mark.parametrize(('tasks', 'part'), [
     ('sing a song', 'pick up the insulator'), (' ; ', 'at least one')])
 def test_an_unknown_task_is_status_2_and_lists_those_that_can_be_judged(

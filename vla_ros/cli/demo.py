@@ -77,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
         from vla_ros.demo.session import DemoOptions, run_demo
         from vla_ros.demo.table import Screen
         from vla_ros.ros.demo_node import open_demo_node
+        from vla_ros.ros.parameter_spec import load_specs
     except ModuleNotFoundError as error:
         raise DependencyError(f'the demo needs {error.name}: source a ROS installation, or '
                               "pip install 'vla_ros[ros,ik,vision,sim,demo]'") from error
@@ -90,7 +91,9 @@ def run(args: argparse.Namespace) -> int:
                           args.startup_timeout, args.seed, random)
     screen = Screen(sys.stdout, 'demo')
     if args.panel:
-        screen.say('panel: its address is in ' + str(args.out / 'logs' / 'operator_node.log'))
+        port = load_specs('operator_node')['port'].default
+        screen.say(f'panel: http://127.0.0.1:{port}/, or what a params_file says '
+                   f'({args.out / "logs" / "operator_node.log"})')
     operator = ScriptedOperator(args.intervene) if args.intervene else None
     return run_demo(options, Supervisor, partial(open_demo_node, operator=operator),
                     screen)

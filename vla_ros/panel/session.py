@@ -86,8 +86,12 @@ class Session:
                 await asyncio.gather(*tasks, return_exceptions=True)
             for task in done:
                 task.result()
-        except (WebSocketDisconnect, ConnectionError, RuntimeError) as error:
-            # RuntimeError is what Starlette raises for a socket that closed in between.
+        except (WebSocketDisconnect, ConnectionError) as error:
+            _LOG.debug('socket: %s', error)
+        except RuntimeError as error:
+            # What Starlette raises for a socket that closed in between; anything else is ours.
+            if not any(word in str(error).lower() for word in ('close', 'disconnect')):
+                raise
             _LOG.debug('socket: %s', error)
 
     # Who is it

@@ -39,7 +39,8 @@ class OperatorNode(Node):
         cameras = {name: topic for name, topic in (('third_person', p.third_person_topic),
                                                    ('wrist', p.wrist_topic)) if topic}
         streams = OperatorInputs.streams(cameras, driver)
-        readings = Readings(streams, p.timeline_s, p.control_node)
+        # On /diagnostics nodes are called by their names alone.
+        readings = Readings(streams, p.timeline_s, p.control_node.rpartition('/')[2])
         self._readings = readings
         frames = CameraFrames(tuple(cameras), p.image_size, p.jpeg_quality)
         self._port = OperatorPort(self, p.control_node, p.record_node,

@@ -84,9 +84,9 @@ def measure(recorded: bool, layers: int, seconds: float, disk: Path) -> dict[str
 
 
 def _wait_up(folder: Path, recorded: bool) -> None:
-    """Wait until the arm follows the policy, and until it is recorded."""
+    """Wait until commands are sent (the arm is held at least), and until they are recorded."""
     deadline = time.monotonic() + UP_S
-    while not ('AUTONOMOUS' in (folder / 'control.log').read_text()
+    while not ('sim: ready' in (folder / 'control.log').read_text()
                and (not recorded or (folder / 'bag').is_dir())):
         if time.monotonic() > deadline:
             raise SystemExit('\n'.join(f'{path.name}:\n{path.read_text()}'

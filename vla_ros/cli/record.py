@@ -125,7 +125,7 @@ def _save_at_enter(node: Any) -> None:
 def _print_command(args: argparse.Namespace) -> int:
     from vla_ros.replay.ros2_command import qos_overrides, ros2_command
     from vla_ros.ros.parameter_spec import load_specs
-    from vla_ros.ros.record_node import topics_of
+    from vla_ros.ros.record_settings import topics_of
 
     specs = load_specs('record_node')
     values = {name: spec.default for name, spec in specs.items()}

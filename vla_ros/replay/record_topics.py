@@ -16,7 +16,7 @@ RECORDING = '/recording'
 TRANSPORTS = ('raw', 'compressed', 'both', 'none')
 """Which messages of a camera are recorded."""
 
-DEPTH = {Importance.PICTURE: 10, Importance.STATE: 200, Importance.COMMAND: 200}
+DEPTH = {Importance.PICTURE: 30, Importance.STATE: 200, Importance.COMMAND: 200}
 """Messages that may wait for the recorder: pictures are large, the rest has 500 Hz at most."""
 
 _STATUS = 'diagnostic_msgs/msg/DiagnosticStatus'

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -24,26 +23,23 @@ from rclpy.task import Future
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from vla_ros.core.errors import ConfigError, VlaRosError
+from vla_ros.core.errors import VlaRosError
 from vla_ros.replay.record_queue import Importance, LiveMessage
-from vla_ros.replay.record_topics import RECORDING, RecordTopic, record_topics
-from vla_ros.replay.recorder import DiskReserve, RecorderState
-from vla_ros.replay.recording import RecordingSession, RecordingSettings
+from vla_ros.replay.record_topics import RECORDING
+from vla_ros.replay.recorder import RecorderState
+from vla_ros.replay.recording import RecordingSession
 from vla_ros.replay.recording_summary import RecordingSummary
 from vla_ros.replay.topic_choice import STRING
-from vla_ros.robots import load_profile
-from vla_ros.robots.adapters import load_driver
 from vla_ros.ros import qos
 from vla_ros.ros.context import run_node
 from vla_ros.ros.diagnostics import Diagnostics, Level, status_message
-from vla_ros.ros.driver_topics import driver_topics
 from vla_ros.ros.fault_watch import FaultWatch
 from vla_ros.ros.parameter_snapshot import ParameterSnapshot
 from vla_ros.ros.parameters import NodeParameters
+from vla_ros.ros.record_settings import MB, session_settings, topics_of
 from vla_ros.ros.record_subscriptions import RecordSubscriptions
 from vla_ros.ros.recording_facts import file_facts, machine_facts
 
-_MB = 1_000_000
 _LOOK_S = 0.5
 _START_S = 0.02
 _TF_STATIC = '/tf_static'
@@ -70,7 +66,7 @@ class RecordNode(Node):
         self._simulated = bool(self.get_parameter('use_sim_time').value)
         topics = topics_of(p, self._simulated)
         latched = [self.resolve_topic_name(t.name) for t in topics if t.latched]
-        self._session = RecordingSession(_settings(p), [*latched, RECORDING], [_TF_STATIC],
+        self._session = RecordingSession(session_settings(p), [*latched, RECORDING], [_TF_STATIC],
                                          free_bytes)
         self._worker = ThreadPoolExecutor(1, 'disk')  # one at a time: begin, end, save
         self._facts: dict[str, Any] = {}
@@ -272,50 +268,25 @@ class RecordNode(Node):
         if self._listening.waiting:
             values['not published yet'] = ', '.join(self._listening.waiting)
         if ring is not None:
-            values |= {'kept in memory [MB]': ring.bytes / _MB,
+            values |= {'kept in memory [MB]': ring.bytes / MB,
                        'seconds of pictures': ring.seconds(Importance.PICTURE),
                        'seconds of commands': ring.seconds(Importance.COMMAND)}
         if summary is None:
             word = f'keeping the last {self.parameters.keep_last_s:g} s' if ring else 'idle'
+            if not self.get_clock().now().nanoseconds:
+                word = 'waiting for simulated time (/clock)'
             if self.summaries:
                 values['last bag'] = str(self.summaries[-1].path)
             return (Level.ERROR if self._problem else Level.OK,
                     word + (f': {self._problem}' if self._problem else ''), values)
         lacking = summary.lacking
         values |= {'path': str(summary.path), 'messages': summary.messages,
-                   'on disk [MB]': summary.bytes_on_disk / _MB,
+                   'on disk [MB]': summary.bytes_on_disk / MB,
                    'dropped': ', '.join(f'{count} of {topic}' for topic, count in
                                         sorted(lacking.items())) or 'none'}
         good = summary.state is RecorderState.RECORDING and not lacking
         level = (Level.ERROR if summary.state in _BAD_ENDS else Level.OK if good else Level.WARN)
         return level, f'{summary.state.value}: {summary.messages} messages', values
-
-
-def topics_of(parameters: Any, simulated_time: bool) -> tuple[RecordTopic, ...]:
-    """Return what is recorded with these parameters of the node."""
-    p = parameters
-    profile = load_profile(p.robot)
-    driver = load_driver(profile, p.driver)
-    states, others = driver_topics(profile, driver)
-    return record_topics(
-        dict.fromkeys((p.third_person_topic, p.wrist_topic)), states, others,
-        override_sources=p.override_sources, transport=p.image_transport,
-        simulated_time=simulated_time, more=p.additional_topics, without=p.without_topics)
-
-
-def _settings(p: Any) -> RecordingSettings:
-    other = round(p.queue_other_mb * _MB)
-    if p.reserve_all_mb > p.reserve_pictures_mb:
-        raise ConfigError(f'parameter reserve_all_mb ({p.reserve_all_mb:g} MB) must not be above '
-                          f'reserve_pictures_mb ({p.reserve_pictures_mb:g} MB)')
-    return RecordingSettings(
-        folder=Path(p.folder).expanduser(), part_bytes=round(p.split_mb * _MB),
-        part_ns=round(p.split_s * 1e9),
-        room={Importance.COMMAND: other, Importance.STATE: other,
-              Importance.PICTURE: round(p.queue_pictures_mb * _MB)},
-        reserve=DiskReserve(round(p.reserve_pictures_mb * _MB), round(p.reserve_all_mb * _MB)),
-        keep_ns=round(p.keep_last_s * 1e9), ring_bytes=round(p.ring_mb * _MB),
-        compress=p.compress)
 
 
 def main(argv: list[str] | None = None) -> int:

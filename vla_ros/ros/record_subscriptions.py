@@ -7,12 +7,16 @@ from typing import Any
 
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
 
 from vla_ros.core.errors import InputError
 from vla_ros.replay.record_queue import Importance, LiveMessage
 from vla_ros.replay.record_topics import DEPTH, RecordTopic, importance
 from vla_ros.ros import qos
 from vla_ros.ros.message_definition import definition_for_bag, message_class
+
+_WITH_INFO = hasattr(Subscription, 'CallbackType')  # older ones tell nothing of a message
+_MOST_WAIT_NS = 60_000_000_000  # an arrival longer ago is on another clock
 
 
 class RecordSubscriptions:
@@ -88,20 +92,59 @@ class RecordSubscriptions:
         definition = definition_for_bag(message, kind)
         weight = importance(topic, kind)
         node, take = self._node, self._take
-        clock = node.get_clock()
+        clock, numbers = node.get_clock(), SequenceNumbers()
+        simulated = clock.ros_time_is_active
 
-        def receive(data: bytes) -> None:
-            take(LiveMessage(name, kind, clock.now().nanoseconds, data, weight, definition))
+        def receive(data: bytes, info: Any) -> None:
+            if missing := numbers.missing_before(info):
+                self._lose(name, missing)
+            now_ns = clock.now().nanoseconds
+            if not simulated:
+                now_ns = received_ns(info, now_ns)
+            take(LiveMessage(name, kind, now_ns, data, weight, definition))
 
+        def on_lost(event: Any) -> None:
+            if not numbers.given:  # or they would be counted twice
+                self._lose(name, event.total_count_change)
+
+        callback: Any = receive if _WITH_INFO else lambda data: receive(data, {})
         profile = recording_profile(topic, weight)
-        lost = qos.SubscriptionEventCallbacks(
-            message_lost=lambda event: self._lose(name, event.total_count_change))
+        lost = qos.SubscriptionEventCallbacks(message_lost=on_lost)
         try:
-            made = node.create_subscription(message, topic.name, receive, profile, raw=True,
+            made = node.create_subscription(message, topic.name, callback, profile, raw=True,
                                             event_callbacks=lost)
         except Exception:  # noqa: BLE001, a middleware that cannot say what it lost
-            made = node.create_subscription(message, topic.name, receive, profile, raw=True)
+            made = node.create_subscription(message, topic.name, callback, profile, raw=True)
         self._open[name] = made
+
+
+class SequenceNumbers:
+    """Counts what is missing between two messages of one publisher.
+
+    That shows all that was lost, also what this process was too slow to take; the middleware itself
+    tells only what did not arrive. It does not number messages before Iron.
+    """
+
+    def __init__(self) -> None:
+        self.given = False
+        self._newest: dict[bytes, int] = {}
+
+    def missing_before(self, info: Any) -> int:
+        """Return how many messages of its publisher are missing before the one with this info."""
+        number, publisher = info.get('publication_sequence_number'), info.get('publisher_gid')
+        if number is None or not publisher:
+            return 0
+        self.given = True
+        gid = bytes(publisher['data'])
+        before = self._newest.get(gid)
+        self._newest[gid] = number
+        return 0 if before is None else max(number - before - 1, 0)
+
+
+def received_ns(info: Any, now_ns: int) -> int:
+    """Return when a message arrived [ns], which a busy process notices later; else now."""
+    arrived = int(info.get('received_timestamp') or 0)
+    return arrived if 0 <= now_ns - arrived < _MOST_WAIT_NS else now_ns
 
 
 def recording_profile(topic: RecordTopic, weight: Importance) -> QoSProfile:

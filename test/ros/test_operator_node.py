@@ -33,7 +33,7 @@ from vla_ros.ros import qos
 from vla_ros.ros.chunk_message import chunk_message
 from vla_ros.ros.images import image_from_rgb
 from vla_ros.ros.joint_states import joint_state_message
-from vla_ros.ros.policy_description import PolicyDescription
+from vla_ros.core.policy_description import PolicyDescription
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 

@@ -23,7 +23,7 @@ from vla_ros.robots.adapters import Driver
 from vla_ros.ros import qos
 from vla_ros.ros.adapters.arm_state import ArmStateReader
 from vla_ros.ros.images import rgb_from_compressed, rgb_from_image
-from vla_ros.ros.observation_record import ObservationRecord
+from vla_ros.core.observation_record import ObservationRecord
 
 _JOINTS_S = 0.2  # how often the newest joint state is read
 

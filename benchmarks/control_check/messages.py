@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from vla_ros.core.policy_description import PolicyDescription
 from vla_ros.core.types import ActionChunk, ActionConvention, ActionFrame
 from vla_ros.robots import RobotProfile
 from vla_ros.ros.chunk_message import chunk_frame_id, chunk_from_message, chunk_message
-from vla_ros.core.policy_description import PolicyDescription
 from vla_ros.ros.stamps import duration_message
 
 KINDS = ('other frame', 'no frame', 'unknown frame', 'dimension missing', 'value missing',

@@ -26,6 +26,7 @@ from trajectory_msgs.msg import JointTrajectory
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from vla_ros.core.policy_description import PolicyDescription
 from vla_ros.core.types import ActionChunk, ActionConvention
 from vla_ros.ik import load_ik
 from vla_ros.robots import load_profile
@@ -33,7 +34,6 @@ from vla_ros.ros import qos
 from vla_ros.ros.chunk_message import chunk_message
 from vla_ros.ros.images import image_from_rgb
 from vla_ros.ros.joint_states import joint_state_message
-from vla_ros.core.policy_description import PolicyDescription
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 

@@ -16,6 +16,7 @@ from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
 from vla_ros.core.errors import InputError
+from vla_ros.core.observation_record import ObservationRecord
 from vla_ros.panel.frames import CameraFrames
 from vla_ros.panel.readings import Readings
 from vla_ros.robots import RobotProfile
@@ -23,7 +24,6 @@ from vla_ros.robots.adapters import Driver
 from vla_ros.ros import qos
 from vla_ros.ros.adapters.arm_state import ArmStateReader
 from vla_ros.ros.images import rgb_from_compressed, rgb_from_image
-from vla_ros.core.observation_record import ObservationRecord
 
 _JOINTS_S = 0.2  # how often the newest joint state is read
 

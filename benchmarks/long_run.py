@@ -16,7 +16,7 @@ within the joint limits, no pair of links nearer than where it is slowed, not si
 - the arm is at rest, more than 5 mm from there, and does not wait for its gripper.
 
 An arm at rest whose goal is held by the lead over the measured tool is *blocked*: it pushes against
-the hook or the table, since a simulated arm that touches nothing follows to a millimetre. Those
+the hook or the table: a simulated arm that touches nothing rests within a micrometre of it. Those
 ticks are counted apart.
 
 The scripted policy reads object poses: this is about the control side and the arms. Exit status 1

@@ -14,6 +14,9 @@ from typing import Any
 
 from vla_ros.core.errors import ConfigError, DependencyError, InputError
 
+_MATCHED_S = 0.5  # a subscriber that we know of learns of us a little later
+_ACKNOWLEDGED_S = 5.0  # at most, until the last messages have arrived
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -99,7 +102,7 @@ def _play(args: argparse.Namespace, bag: Any, topics: Any, node: Any,
         watch.finish()
     if watch.found:
         raise InputError(f'ended: somebody else publishes the same: {"; ".join(watch.found)}')
-    node.acknowledged(2.0)
+    node.acknowledged(_ACKNOWLEDGED_S)
     return 0
 
 
@@ -117,6 +120,7 @@ def _wait(node: Any, timeout_s: float, stop: threading.Event) -> None:
     while (unheard := node.unheard()) and not stop.wait(0.05):
         if time.monotonic() > end:
             raise InputError(f'nobody has listened to {", ".join(unheard)} within {timeout_s:g} s')
+    stop.wait(_MATCHED_S)
 
 
 def _remap(given: list[str]) -> dict[str, str]:

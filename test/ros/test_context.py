@@ -36,7 +36,9 @@ class Arm(Node):
     def shutdown(self):
         {shutdown}
 
-sys.exit(run_node(Arm, 'arm'))
+status = run_node(Arm, 'arm')
+{end}
+sys.exit(status)
 """
 BRAKE = "say('braking'); self.braking = True; say(f'at rest {self.at_rest.wait(20)}')"
 
@@ -46,8 +48,8 @@ def start(repo_root):
     """Return ``start(init=…, timer=…, shutdown=…, args=…)``, which starts a node's process."""
     processes = []
 
-    def start(init='pass', timer='pass', shutdown=BRAKE, args=()):
-        script = SCRIPT.format(init=init, timer=timer, shutdown=shutdown)
+    def start(init='pass', timer='pass', shutdown=BRAKE, end='pass', args=()):
+        script = SCRIPT.format(init=init, timer=timer, shutdown=shutdown, end=end)
         processes.append(subprocess.Popen(
             [sys.executable, '-c', textwrap.dedent(script), *args], text=True, cwd=repo_root,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -79,6 +81,16 @@ def test_ctrl_c_that_arrives_twice_does_not_cut_the_stop_short(start):
     process.send_signal(signal.SIGINT)  # and from the launcher
     out, _ = process.communicate('\n', timeout=30)
     assert (out, process.returncode) == ('at rest\n', 0)
+
+
+def test_ctrl_c_in_the_last_moments_of_a_process_is_not_its_end(start):
+    # glibc calls raise(exit status) when Python has put the system's handlers back: SIGINT is 2.
+    process = start(init="say('up')", end='import ctypes; libc = ctypes.CDLL(None); '
+                                          "libc.on_exit(getattr(libc, 'raise'), None); status = 2")
+    assert process.stdout.readline() == 'up\n'
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 2
 
 
 def test_later_second_signal_ends_a_node_whose_shutdown_hangs(start):

@@ -76,8 +76,11 @@ def run_node(factory: Callable[[Context], Node], name: str, *, args: Sequence[st
         if context.ok():
             rclpy.shutdown(context=context)
         # After a signal the process ends: the launcher's repetition of it, which may still come,
-        # must not meet Python's own handler in the middle of that.
-        if not stop.is_set():
+        # must not meet Python's own handler in the middle of that, nor the system's, which Python
+        # puts back in its last moments unless the signal is ignored.
+        if stop.is_set() and previous:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        else:
             for number, handler in previous.items():
                 signal.signal(number, handler)
 

@@ -61,7 +61,7 @@ EXTRAS_REQUIRE = {
     # must not bring PyTorch to a machine that tests the rest.
     'policy': ['torch>=2.6', 'transformers>=5', 'accelerate', 'safetensors', 'tokenizers',
                'bitsandbytes', 'peft', 'simplejpeg', 'pillow'],
-    'test': ['pytest>=7', 'hypothesis', 'setuptools', 'selenium'],
+    'test': ['pytest>=7', 'pytest-xdist', 'hypothesis', 'setuptools', 'selenium'],
     'lint': ['ruff', 'mypy', 'types-PyYAML'],
 }
 

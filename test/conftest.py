@@ -15,6 +15,22 @@ settings.register_profile('vla_ros', deadline=None)
 settings.load_profile('vla_ros')
 
 
+# What starts real nodes runs one after another in one process, also where pytest-xdist shares the
+# tests between several; everything else by file, so that a file's fixtures are made once.
+_GRAPH = ('ros', 'demo')
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Group the tests for ``-n 2 --dist loadgroup``; nothing without pytest-xdist."""
+    if not config.pluginmanager.hasplugin('xdist'):
+        return
+    for item in items:
+        parts = item.path.relative_to(ROOT / 'test').parts
+        group = 'graph' if parts[0] in _GRAPH else '/'.join(parts)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope='session')
 def repo_root() -> Path:
     """Return the root of the source checkout."""

@@ -56,7 +56,7 @@ SAME = {
     'python3-yaml': 'PyYAML',
 }
 WITHOUT_KEY = dict.fromkeys(
-    ('accelerate', 'av', 'bitsandbytes', 'mypy', 'peft', 'pyarrow', 'rosbags', 'ruff',
+    ('accelerate', 'av', 'bitsandbytes', 'mypy', 'peft', 'pyarrow', 'pytest-xdist', 'rosbags', 'ruff',
      'rerun-sdk', 'safetensors', 'selenium', 'simplejpeg', 'tokenizers', 'torch', 'transformers',
      'types-PyYAML'), PYPI_ONLY)
 

@@ -56,9 +56,9 @@ SAME = {
     'python3-yaml': 'PyYAML',
 }
 WITHOUT_KEY = dict.fromkeys(
-    ('accelerate', 'av', 'bitsandbytes', 'mypy', 'peft', 'pyarrow', 'pytest-xdist', 'rosbags', 'ruff',
-     'rerun-sdk', 'safetensors', 'selenium', 'simplejpeg', 'tokenizers', 'torch', 'transformers',
-     'types-PyYAML'), PYPI_ONLY)
+    ('accelerate', 'av', 'bitsandbytes', 'mypy', 'peft', 'pyarrow', 'pytest-xdist', 'rerun-sdk',
+     'rosbags', 'ruff', 'safetensors', 'selenium', 'simplejpeg', 'tokenizers', 'torch',
+     'transformers', 'types-PyYAML'), PYPI_ONLY)
 
 # Import name -> rosdep key or requirement, where they differ.
 IMPORTED_AS = {

@@ -26,6 +26,9 @@ HELP := $(if $(INTERVENE),--intervene $(filter-out 1,$(INTERVENE))) $(if $(PANEL
 
 # A sourced ROS installation would lay its packages and libraries over those of the environment.
 unexport PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH RMW_IMPLEMENTATION
+# What is installed is compiled at its first import: told not to keep that, each of many processes
+# would compile PyTorch and transformers again.
+unexport PYTHONDONTWRITEBYTECODE
 ifdef ROS_DISTRO
 unexport LD_LIBRARY_PATH ROS_DISTRO
 endif

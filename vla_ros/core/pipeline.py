@@ -231,7 +231,9 @@ class Pipeline:
 
     def step(self, now_ns: int) -> Tick:
         """Decide the command for this moment [ns]."""
-        dt = self._advance(now_ns)
+        dt, event = self._playhead.tick(now_ns)
+        if event is not None:
+            self._resume(now_ns, event)
         silence = self._readiness.silence(now_ns)
         late = self.ladder.moving and not silence <= self.config.ladder.slow_after
         playhead = self._playhead.play(now_ns, dt, late)
@@ -253,8 +255,9 @@ class Pipeline:
         wanted = predicted if moving else None
         forced = hand.fraction if permitted else None
         self._mode = Mode.INTERVENTION if human.held else MODES[self.ladder.level]
-        labels = human.label, hand.label if forced is not None else ''
-        self._intervention = '; '.join(label for label in labels if label)
+        label = hand.label if forced is not None else ''
+        self._intervention = (f'{human.label}; {label}' if human.label and label
+                              else human.label or label)
 
         stand = self._footing.find(now_ns, dt)
         if stand is not Stand.GOES_ON:
@@ -289,17 +292,12 @@ class Pipeline:
             acted + grip.acted + gated.acted,
             target.stamps_ns if target else (), target.weights if target else (), speed)
 
-    def _advance(self, now_ns: int) -> float:
-        """Return the time since the last tick [s], bounded; notice a clock that jumped."""
-        dt, event = self._playhead.tick(now_ns)
-        if event is ClockEvent.WENT_BACK:
-            self._forget_world(now_ns)
-        elif event is ClockEvent.PAUSED:
-            self._commanded.halt()  # told nothing for a while, the arm is at rest
-        return dt
-
-    def _forget_world(self, now_ns: int) -> None:
-        """Begin anew: nothing is sent until the joints of the present world are heard of."""
+    def _resume(self, now_ns: int, event: ClockEvent) -> None:
+        """Go on at rest after a pause; when the clock went back, from nothing at all."""
+        if event is ClockEvent.PAUSED:
+            self._commanded.halt()  # the arm was told nothing for a while
+            return
+        # What is known is of a world that is gone. Nothing is sent until its joints are heard of.
         self._forget_chunks(now_ns)
         self._readiness.forget_chunks()
         self._anchors.clear()

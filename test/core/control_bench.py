@@ -101,7 +101,7 @@ class Bench:
                 self.chunk()
             tick = self.pipeline.step(self.now)
             self.ticks.append(tick)
-            self.measured.append(self.pipeline._measured)
+            self.measured.append(self.pipeline.measured)
             if self.follows and tick.q is not None:
                 self.q = tick.q
             self.now += 10 * MS

@@ -68,12 +68,18 @@ class Overrides:
     n : int
         Number of joints.
 
+    Attributes
+    ----------
+    stopped : bool
+        Whether new overrides are refused.
+
     """
 
     def __init__(self, config: OverrideConfig, gripper: GripperRange, n: int) -> None:
         self.sources = Sources(config.sources)
         self.gripper = GripperOverride(config.gripper, self.sources, gripper)
         self.arm = ArmOverride(config.arm, self.sources, n)
+        self.stopped = False
 
     def alive(self, now_ns: int, source: str) -> str:
         """Take in a source's heartbeat, which keeps what it holds; never refused."""
@@ -85,11 +91,13 @@ class Overrides:
         """End every override; refuse new ones until :meth:`start`."""
         self.gripper.stop(now_ns)
         self.arm.stop(now_ns)
+        self.stopped = True
 
     def start(self, now_ns: int) -> None:
         """Allow overrides again."""
         self.gripper.start(now_ns)
         self.arm.start(now_ns)
+        self.stopped = False
 
     @property
     def status(self) -> OverrideStatus:

@@ -141,6 +141,23 @@ def test_differences_of_roll_pitch_yaw_are_not_taken_for_turns() -> None:
     assert any('added to roll, pitch, yaw' in note for note in found.notes)
 
 
+@pytest.mark.parametrize('seed', range(8))
+def test_turns_about_one_axis_do_not_tell_the_kind_of_rotation(seed: int) -> None:
+    runs = []
+    for run in made_runs(Made(noise=0.2, seed=10 * seed)):
+        turns = np.zeros_like(run.actions[:, 3:6])
+        turns[:, 2] = 0.05 * run.actions[:, 5]
+        rpy = np.vstack((np.zeros((2, 3)), np.cumsum(turns, axis=0)))[:len(run.state)]
+        rpy += np.random.default_rng(seed).normal(scale=2e-4, size=rpy.shape)
+        runs.append(replace(
+            run, state=np.hstack((run.state[:, :3], rpy, run.state[:, 6:])),
+            actions=np.hstack((run.actions[:, :3], turns, run.actions[:, 6:]))))
+    finding = estimate(runs).findings['rotation']
+    assert finding.value is None, finding
+    assert 'first order' in finding.text or 'explain about the same' in finding.text
+    assert 'e+' not in finding.text and len(finding.text) < 250
+
+
 def test_poses_relative_to_the_tool_at_the_observation_are_found_in_chunks() -> None:
     runs = []
     for run in made_runs(Made()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -179,7 +179,12 @@ def _rotation(search: Search, best: Trial, reading: Reading, evidence: Evidence)
     if not fit.explained >= EXPLAINED:
         return Finding('rotation', None, _weak(fit.explained), fit.explained)
     if best.candidate.turning is Turning.ADDED:
-        return Finding('rotation', Rotation.RPY.value, 'differences of roll, pitch and yaw')
+        turning = search.answer(lambda trial: trial.candidate.turning, lambda trial: (
+            trial.candidate.space is best.candidate.space
+            and trial.candidate.frame is best.candidate.frame))
+        told = _answered('rotation', turning, lambda turning: f'turns {turning.value}')
+        return replace(told, value=Rotation.RPY.value if told.value else None,
+                       text=str(told.value) if told.value else told.text)
     found = samples(reading.runs, best.candidate, best.lag)
     kind = rotation_kind(found.action[1], found.measured[1], found.block, evidence.blocks,
                          fit.scale)

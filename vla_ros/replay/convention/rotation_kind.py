@@ -70,6 +70,7 @@ def _share(sums: Array) -> Array:
     """Return the share (K,) of least squares over both columns, from sums of products (K, 5)."""
     dd, da, aa, dl, al = sums.T
     determinant = dd * aa - da * da
-    good = determinant > 1e-9 * np.maximum(dd * aa, 1e-300)
+    # About one axis both kinds are the same, but for rounding.
+    good = (dd > 1e-18 * aa) & (determinant > 1e-9 * np.maximum(dd * aa, 1e-300))
     out: Array = np.where(good, (dl * aa - al * da) / np.where(good, determinant, 1.0), np.nan)
     return out

@@ -132,3 +132,17 @@ def test_a_recording_of_the_scripted_policy_has_its_convention(
     assert (value['action'], value['space'], value['frame']) == ('delta', 'ee_delta', 'base')
     assert value['dt'] == pytest.approx(0.1)
     assert found['verdict'] == 'agree'
+
+
+def test_the_robot_that_the_bag_names_is_taken(tmp_path: Path,
+                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip('mujoco', reason='MuJoCo is not installed')
+    from replayed_bags import write_scripted
+
+    from vla_ros.replay import named_robot
+
+    path = str(write_scripted(tmp_path / 'scripted', 5.0))
+    monkeypatch.setattr(named_robot, 'named_robot', lambda bag: 'piper')
+    assert main(['convention', path, '--policy', 'scripted']) == 0
+    monkeypatch.setattr(named_robot, 'named_robot', lambda bag: 'an arm that is not known here')
+    assert main(['convention', path, '--policy', 'scripted']) == 2

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='dataset of the statistics, where the checkpoint has several')
     parser.add_argument('--robot', metavar='NAME|FILE',
                         help='robot profile, for a state with joints: its kinematics give the '
-                             'tool pose')
+                             'tool pose; default: the one that the bag names')
     parser.add_argument('--actions', default='auto', metavar='WHAT',
                         help='chunks, commands, or auto: the chunks, else the commands')
     parser.add_argument('--json', action='store_true', help='everything, for programs')
@@ -58,7 +58,8 @@ def run(args: argparse.Namespace) -> int:
     policy = _policy(args)
     given = {name: getattr(args, name) for name in _TOPICS if getattr(args, name)}
     recordings = [read_recording(path, given, args.actions) for path in args.bags]
-    found = estimate(recordings, _arm_model(args.robot, recordings[0].state_names))
+    arm = _arm_model(args.robot or _named_robot(args.bags), recordings[0].state_names)
+    found = estimate(recordings, arm)
     if policy is not None:
         found = compared(found, policy, [recording.actions for recording in recordings])
     name = policy.name if policy is not None else ''
@@ -132,7 +133,20 @@ def policy_convention(policy: str, config: str | None = None, model_path: Path |
                             bounds)
 
 
-def _arm_model(robot: str | None, state_names: Sequence[str]) -> ArmModel | None:
+def _named_robot(bags: Sequence[Path]) -> str:
+    """Return the robot that the recordings name, if all name the same one and it is known here."""
+    from vla_ros.replay.bag import Bag
+    from vla_ros.replay.named_robot import named_robot
+    from vla_ros.robots import robot_names
+
+    names = set()
+    for path in bags:
+        with Bag(path) as bag:
+            names.add(named_robot(bag))
+    return names.pop() if len(names) == 1 and names <= set(robot_names()) else ''
+
+
+def _arm_model(robot: str, state_names: Sequence[str]) -> ArmModel | None:
     """Return the arm of a robot profile; without one, None, or an error where one is needed."""
     from vla_ros.robots import load_profile, robot_names
 

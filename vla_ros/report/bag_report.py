@@ -9,6 +9,7 @@ from typing import Any
 from vla_ros.core.errors import ConfigError
 from vla_ros.progress import Progress
 from vla_ros.replay.bag import Bag
+from vla_ros.replay.named_robot import named_robot
 from vla_ros.report.bag_numbers import bag_numbers
 from vla_ros.report.bag_page import render_bag
 from vla_ros.report.files import (
@@ -80,18 +81,13 @@ def read(bag: Bag, profile: RobotProfile | None = None,
 
 def named_profile(bag: Bag) -> RobotProfile | None:
     """Return the profile of the robot that the control node names in the bag, if it is known."""
-    for name, topic in bag.topics.items():
-        if name.rpartition('/')[2] != 'mode' or not topic.type.endswith('DiagnosticStatus'):
-            continue
-        for record in bag.records([name]) if topic.count else ():
-            robot = bag.message(record).hardware_id
-            if robot not in robot_names():
-                return None
-            try:
-                return load_profile(robot)
-            except ConfigError:  # of another version; the report does without
-                return None
-    return None
+    robot = named_robot(bag)
+    if robot not in robot_names():
+        return None
+    try:
+        return load_profile(robot)
+    except ConfigError:  # of another version; the report does without
+        return None
 
 
 def all_moments(found: Gathered) -> list[Moment]:

@@ -71,6 +71,7 @@ class Bench:
         self.control.env[PARENT_VARIABLE] = str(os.getpid())
         self.control.start()
         self.robot.commands.wait(lambda m: True, 'a first command')
+        wait_until(lambda: len(self.overrides) and len(self.modes), 'override and mode')
         self._publishers: dict[str, Any] = {}
 
     def run(self, words: list[str]) -> None:

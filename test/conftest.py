@@ -20,15 +20,16 @@ settings.load_profile('vla_ros')
 _GRAPH = ('ros', 'demo')
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Group the tests for ``-n 2 --dist loadgroup``; nothing without pytest-xdist."""
-    if not config.pluginmanager.hasplugin('xdist'):
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Group the tests for ``-n 2 --dist loadgroup``; nothing without pytest-xdist.
+
+    Here and not when the collection is complete, where pytest-xdist reads the groups before us.
+    """
+    if not item.config.pluginmanager.hasplugin('xdist'):
         return
-    for item in items:
-        parts = item.path.relative_to(ROOT / 'test').parts
-        group = 'graph' if parts[0] in _GRAPH else '/'.join(parts)
-        item.add_marker(pytest.mark.xdist_group(group))
+    parts = item.path.relative_to(ROOT / 'test').parts
+    group = 'graph' if parts[0] in _GRAPH else '/'.join(parts)
+    item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope='session')

@@ -13,7 +13,8 @@ export class Link {
     this.handlers = handlers;
     this.alive = false;
     this.seq = -1;
-    this.waitingStop = false;
+    this.waitingStop = false; // a stop that could not be sent yet
+    this.stopSentOn = null; // the socket that an unconfirmed stop was sent on
     this.ids = 0;
     this.heard = performance.now();
     this.token = this.takeToken();
@@ -92,11 +93,15 @@ export class Link {
       this.heard = performance.now();
       this.seq = message.seq;
       this.send({ do: 'beat' });
+      if (message.mode.safety === 'ESTOPPED') this.stopSentOn = null;
       if (!this.alive) {
         this.alive = true;
         this.handlers.up();
-        if (this.waitingStop) this.estop();
+        // What went into a socket that has died since may never have arrived.
+        if (this.waitingStop || ![null, socket].includes(this.stopSentOn)) this.estop();
       }
+    } else if (message.type === 'answer' && message.do === 'estop') {
+      this.stopSentOn = null;
     } else if (message.type === 'refused') {
       this.refusal = message.text;
     }
@@ -121,9 +126,11 @@ export class Link {
     return this.ids;
   }
 
-  // A stop that cannot be said now is said as soon as it can be.
+  // A stop that cannot be said now is said as soon as it can be, and one of which nothing was heard
+  // when the connection was lost is said again.
   estop() {
     this.waitingStop = this.send({ do: 'estop' }) < 0;
+    this.stopSentOn = this.waitingStop ? null : this.socket;
     return !this.waitingStop;
   }
 }

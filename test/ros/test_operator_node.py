@@ -195,6 +195,11 @@ def take_over(page: Browser, world: World) -> None:
     page.wait(lambda: page.enabled('[data-key=w]'), 'the jog buttons')
 
 
+def reset(page: Browser, world: World) -> None:
+    page.until(lambda: page.click('[data-call=reset_estop]'),
+               lambda: world.safety() == 'DISARMED', 'the reset, of the topic too')
+
+
 def test_the_page_shows_mode_streams_and_pictures(page: Browser) -> None:
     page.wait(lambda: 'AUTONOMOUS' in page.text('#mode'), 'the mode')
     page.wait_text('#owner-permission', 'armed')
@@ -288,8 +293,7 @@ def test_the_emergency_stop_stops_in_every_mode(page: Browser, world: World, how
     wait_until(lambda: speed(world.commands[-1][1]) < 1e-6, 'the arm at rest')
     page.wait(lambda: not page.enabled('[data-arm=takeover]'), 'no takeover while stopped')
     page.let_go()
-    page.until(lambda: page.click('[data-call=reset_estop]'),
-               lambda: world.safety() == 'DISARMED', 'the reset')
+    reset(page, world)
     page.until(lambda: page.click('[data-call=arm]'), lambda: world.mode == 'AUTONOMOUS', 'arming')
 
 
@@ -317,6 +321,7 @@ def test_a_lost_page_gives_the_arm_back_but_opens_no_latched_gripper(
 def test_a_panel_that_hangs_loses_the_arm_and_its_page_says_so(
         rig: Rig, page: Browser, world: World) -> None:
     take_over(page, world)
+    log = len(rig.operator.log)
     rig.operator.signal(signal.SIGSTOP)
     wait_until(lambda: world.held('arm') == '', 'the arm given back')
     page.wait(page.lost, 'the page shows that the connection is lost')
@@ -327,6 +332,30 @@ def test_a_panel_that_hangs_loses_the_arm_and_its_page_says_so(
     rig.operator.signal(signal.SIGCONT)
     page.wait(lambda: not page.lost(), 'the panel connected again')
     wait_until(lambda: world.safety() == 'ESTOPPED', 'the stop that had waited')
+    # On a busy machine the service answers late, and the stop is said on the topic too: not before
+    # that is there anything to reset.
+    wait_until(lambda: re.search('emergency stop (confirmed|sent)', rig.operator.log[log:]),
+               'the end of the stop')
+    reset(page, world)
+
+
+def test_a_stop_that_went_into_a_dead_connection_is_said_again(
+        rig: Rig, page: Browser, world: World) -> None:
+    port = re.search(r':(\d+)/', url_of(rig.operator))[1]  # type: ignore[index]
+    rig.operator.signal(signal.SIGSTOP)
+    page.key(ESCAPE)  # at once: the page still takes its connection for a good one
+    assert page.text('#estop-note') == 'stop sent …'
+    page.wait(page.lost, 'the page shows that the connection is lost')
+    rig.operator.kill()
+    assert world.safety() == 'ARMED'
+    rig.operator.command = [word.replace('port:=0', f'port:={port}')
+                            for word in rig.operator.command]
+    log = len(rig.operator.log)
+    rig.operator.start()
+    page.wait(lambda: world.safety() == 'ESTOPPED', 'the stop, from the new operator_node')
+    wait_until(lambda: re.search('emergency stop (confirmed|sent)', rig.operator.log[log:]),
+               'the end of the stop')
+    reset(page, world)
 
 
 def test_the_stop_goes_by_the_topic_when_the_control_node_does_not_answer(
@@ -341,9 +370,8 @@ def test_the_stop_goes_by_the_topic_when_the_control_node_does_not_answer(
     finally:
         rig.control.signal(signal.SIGCONT)
     page.wait_text('#mode', 'STOPPED')
-    page.until(lambda: page.click('[data-call=reset_estop]'),
-               lambda: world.safety() == 'DISARMED', 'the reset, of the topic too')
-    assert [m.data for m in said.messages] == [True, False]
+    reset(page, world)
+    assert said.messages[-1].data is False and sum(not m.data for m in said.messages) == 1
 
 
 def test_words_pause_and_start_reach_the_graph(page: Browser, world: World) -> None:

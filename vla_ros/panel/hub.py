@@ -105,7 +105,8 @@ class Hub:
         self._numbers = itertools.count(1)
         self._made: OrderedDict[int, float] = OrderedDict()  # seq -> time of that state [s]
         self._desk = Desk(robot, settings.deadman_s, self._tell)
-        self._services = ServiceCalls(robot, settings.service_timeout_s)
+        self._services = ServiceCalls(robot, settings.service_timeout_s,
+                                      lambda: readings.safety == 'ESTOPPED')
         self._waiting: set[asyncio.Future[None]] = set()
 
     # The clock
@@ -115,6 +116,7 @@ class Hub:
         for tick in itertools.count():
             now = time.monotonic()
             self._desk.update(now, self._readings.holding())
+            self._services.step(asyncio.get_running_loop().time())
             if tick % _TICKS_A_STATE == 0:
                 self._make_state(now)
             await asyncio.sleep(TICK_S)

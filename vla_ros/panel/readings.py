@@ -77,6 +77,12 @@ class Readings:
             self._timeline.set(now, 'mode', mode.get('mode', '') if safety in ('', 'ARMED')
                                else safety)
 
+    @property
+    def safety(self) -> str:
+        """What the control node last said of its permission to move: ARMED, DISARMED, ESTOPPED."""
+        with self._lock:
+            return str(self._mode.get('safety', ''))
+
     def set_override(self, now: float, override: Mapping[str, str]) -> None:
         """Take in the topic ``override``: its values, and ``message``."""
         with self._lock:

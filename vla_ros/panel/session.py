@@ -85,7 +85,7 @@ class Session:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
             for task in done:
-                task.result()
+                await self._socket.close(task.result())
         except (WebSocketDisconnect, ConnectionError) as error:
             _LOG.debug('socket: %s', error)
         except RuntimeError as error:
@@ -127,13 +127,13 @@ class Session:
         text = event.get('text')
         return event.get('bytes') or b'' if text is None else text
 
-    async def _listen(self) -> None:
+    async def _listen(self) -> int:
+        """Listen until there is a reason to close the socket; return its code."""
         while True:
             text = await self._receive()
             if not self._may_speak():
                 _LOG.warning('panel %d sends too much: closed', self._number)
-                await self._socket.close(_POLICY_VIOLATION)
-                return
+                return _POLICY_VIOLATION
             try:
                 command = parse(text, self._hub.settings.limits)
             except InputError as error:
@@ -159,13 +159,13 @@ class Session:
 
     # What goes
 
-    async def _speak(self) -> None:
+    async def _speak(self) -> int:
+        """Speak until there is a reason to close the socket; return its code."""
         while True:
             await self._news.wait()
             self._news.clear()
             if self._ends:
-                await self._socket.close(_GOING_AWAY)
-                return
+                return _GOING_AWAY
             while self._answers:
                 await self._socket.send_text(json.dumps(self._answers.popleft()))
             hub = self._hub

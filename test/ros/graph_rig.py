@@ -38,12 +38,14 @@ TIMEOUT_S = 60.0  # of everything that must come; generous, because the machine 
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = TIMEOUT_S) -> Any:
+def wait_until(condition: Callable[[], Any], what: str | Callable[[], str],
+               timeout_s: float = TIMEOUT_S) -> Any:
     """Return the condition's value as soon as it is true; fail, naming ``what``, if it never is."""
     deadline = time.monotonic() + timeout_s
     while not (value := condition()):
         if time.monotonic() > deadline:
-            pytest.fail(f'{what}: not within {timeout_s:g} s')
+            text = what if isinstance(what, str) else what()
+            pytest.fail(f'{text}: not within {timeout_s:g} s')
         time.sleep(0.002)
     return value
 

@@ -49,7 +49,7 @@ demo: $(NEEDED) ## let a simulated arm do the task; leaves a video and a report 
 	@$(BIN)/vla-ros demo --robot $(ROBOT) --policy $(POLICY) --model-path '$(MODEL)' --out $(OUT) $(HELP)
 
 test: $(VENV)/.test ## run the whole test suite
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
 
 lint: $(VENV)/.lint ## check style and types
 	@$(BIN)/ruff check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -17,19 +18,23 @@ settings.load_profile('vla_ros')
 
 # What starts real nodes runs one after another in one process, also where pytest-xdist shares the
 # tests between several; everything else by file, so that a file's fixtures are made once.
-_GRAPH = ('ros', 'demo')
+_GRAPH = ('test/ros/', 'test/demo/')
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Group the tests for ``-n 2 --dist loadgroup``; nothing without pytest-xdist.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share the tests so between processes (``-n 2``).
 
-    Here and not when the collection is complete, where pytest-xdist reads the groups before us.
+    Its own groups (``--dist loadgroup``) are not used: pytest-xdist 3.8 loses them silently with
+    pytest 9.2.
     """
-    if not item.config.pluginmanager.hasplugin('xdist'):
-        return
-    parts = item.path.relative_to(ROOT / 'test').parts
-    group = 'graph' if parts[0] in _GRAPH else '/'.join(parts)
-    item.add_marker(pytest.mark.xdist_group(group))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return 'graph' if nodeid.startswith(_GRAPH) else nodeid.split('::', 1)[0]
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope='session')

@@ -135,14 +135,15 @@ def _assert_holds(graph: Graph, disturb: Callable[[], None], mend: Callable[[], 
                    'further commands and joint states')
         sent = [np.array(m.position[:6]) for t, m in graph.commands[:] if t > since + HOLD_S]
         measured = [np.array(m.position[:6]) for t, m in graph.joints[:] if t > since + HOLD_S]
-        # It comes to rest in any case, however busy the machine is.
-        assert np.ptp(sent[-10:], axis=0).max() < 2e-3
         arrivals = [t for t, _ in graph.joints[seen - 1:] if t < since + 2 * HOLD_S]
         if max(np.diff(arrivals), default=1.0) < 0.05 and len(sent) > 10:
             assert held - since <= HOLD_S, f'HOLD only after {held - since:.3f} s'
             assert np.ptp(sent, axis=0).max() < 2e-3, 'commands still moved after 0.3 s'
             assert np.ptp(measured, axis=0).max() < 5e-3, 'the arm still moved after 0.3 s'
             return
+        # It comes to rest in any case, however busy the machine is.
+        graph.at_rest()
+        wait_until(lambda: all(speed(m) < 1e-6 for _, m in graph.commands[-10:]), 'commands at rest')
         mend()
         graph.observer.trigger('sim_node/reset')
     pytest.skip('this machine is too busy: joint states at 100 Hz came more than 0.05 s apart in '

@@ -143,7 +143,8 @@ def _assert_holds(graph: Graph, disturb: Callable[[], None], mend: Callable[[], 
             return
         # It comes to rest in any case, however busy the machine is.
         graph.at_rest()
-        wait_until(lambda: all(speed(m) < 1e-6 for _, m in graph.commands[-10:]), 'commands at rest')
+        wait_until(lambda: all(speed(m) < 1e-6 for _, m in graph.commands[-10:]),
+                   'commands at rest')
         mend()
         graph.observer.trigger('sim_node/reset')
     pytest.skip('this machine is too busy: joint states at 100 Hz came more than 0.05 s apart in '

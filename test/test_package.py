@@ -73,6 +73,7 @@ IMPORTED_AS = {
     'mujoco': 'python3-mujoco-pip',
     'numpy': 'python3-numpy',
     'rerun': 'rerun-sdk',
+    'xdist': 'pytest-xdist',
     'yaml': 'python3-yaml',
 }
 # Needed though no line imports it: the types of a lifecycle node's own services, and what uvicorn

@@ -95,15 +95,24 @@ class Pad:
     def __init__(self, observer: Observer, topic: str = 'joy', axes: int = 8) -> None:
         self.axes, self.buttons = [0.0] * axes, [0] * 11
         self.connected = True
+        self.sent = 0
         self._publisher = observer.publisher(Joy, topic, qos.JOINTS)
         observer.every(0.02, self._say)
 
     def _say(self) -> None:
         if self.connected:
             self._publisher.publish(Joy(axes=self.axes, buttons=self.buttons))
+            self.sent += 1
 
     def rest(self) -> None:
         self.axes, self.buttons = [0.0] * len(self.axes), [0] * 11
+
+    def at_rest(self) -> None:
+        """Let go of everything, and see to it that this is heard: only then is a press one."""
+        self.rest()
+        self.connected = True
+        end = self.sent + 5
+        wait_until(lambda: self.sent >= end, 'the pad at rest')
 
 
 @pytest.fixture(scope='module')
@@ -133,8 +142,7 @@ def _until_heard(bench: Bench, pad: Pad) -> None:
 
 @pytest.fixture
 def joystick(pad: Pad, bench: Bench) -> Iterator[Pad]:
-    pad.rest()
-    pad.connected = True
+    pad.at_rest()
     bench.wait_free()
     yield pad
     pad.rest()

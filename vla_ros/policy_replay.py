@@ -25,6 +25,7 @@ from vla_ros.replay.bag_observations import (
     StateReader,
     recorded_sources,
 )
+from vla_ros.replay.named_robot import named_driver, named_robot
 from vla_ros.replay.open_loop.recorded_chunks import RecordedChunks, read_chunks
 from vla_ros.replay.open_loop.recorded_motion import read_motion
 from vla_ros.replay.open_loop.result import OpenLoopResult
@@ -34,10 +35,11 @@ from vla_ros.replay.open_loop.settings import open_loop_settings
 from vla_ros.replay.recorded_vector import vector_readers
 from vla_ros.replay.replay_topics import ReplayTopics, replay_topics
 from vla_ros.replay.stamps import header_ns
-from vla_ros.robots import RobotProfile, load_profile
-from vla_ros.robots.adapters import Driver, load_driver
+from vla_ros.robots import RobotProfile, load_profile, robot_names
+from vla_ros.robots.adapters import DRIVERS, Driver, load_driver
 from vla_ros.robots.adapters.arm_state import ArmStateReader
 
+DEFAULT_ROBOT = 'piper'
 AGAINST = ('auto', 'chunks', 'commands', 'states')
 
 _PICTURES_FOR_RATE = 100
@@ -59,8 +61,10 @@ class ReplayRequest:
         Inferences a second, where chunks are not compared with.
     options : Mapping[str, Any]
         Of the policy.
-    robot, driver : str
-        Profile and driver of the arm, as for the nodes.
+    robot : str
+        Profile of the arm; empty: see :func:`robot_of`.
+    driver : str
+        Of the arm, as for the nodes.
     topics : Mapping[str, str]
         Input -> topic, where names do not say which is which.
     against : str
@@ -79,7 +83,7 @@ class ReplayRequest:
     ingest: IngestConfig
     rate_hz: float
     options: Mapping[str, Any] = field(default_factory=dict)
-    robot: str = 'piper'
+    robot: str = ''
     driver: str = ''
     topics: Mapping[str, str] = field(default_factory=dict)
     against: str = 'auto'
@@ -110,8 +114,11 @@ def replay_policy(request: ReplayRequest) -> tuple[OpenLoopResult, PolicyIdentit
         topics = replay_topics(bag, spec.cameras, spec.privileged, request.topics,
                                request.instruction is None)
         _check_instruction(bag, topics, policy, request.instruction)
-        readers = bag_readers(bag, topics, request.robot, request.driver)
+        robot = robot_of(bag, request.robot)
+        readers = bag_readers(bag, topics, load_profile(robot), request.driver)
         reference, why, notes = choose_reference(bag, topics, readers, policy, request.against)
+        if not request.robot and robot != DEFAULT_ROBOT:
+            notes = (f'the arm is {robot}, as the bag says', *notes)
         chunks = reference if isinstance(reference, RecordedChunks) else None
         total = (len(set(chunks.stamps_ns)) if chunks
                  else round(bag.duration_s * request.rate_hz) + 1)
@@ -129,14 +136,28 @@ def replay_policy(request: ReplayRequest) -> tuple[OpenLoopResult, PolicyIdentit
     return result, identity
 
 
-def bag_readers(bag: Bag, topics: ReplayTopics, robot: str, driver: str) -> BagReaders:
+def robot_of(bag: Bag, given: str) -> str:
+    """Return the robot that was asked for, else the one that the bag names, else the nodes' own.
+
+    A bag may name one that this version or this machine does not have.
+    """
+    named = given or named_robot(bag)
+    return named if given or named in robot_names() else DEFAULT_ROBOT
+
+
+def bag_readers(bag: Bag, topics: ReplayTopics, profile: RobotProfile,
+                driver: str) -> BagReaders:
     """Return how a bag's state is read: as an arm's, by its joints' names, or as bare numbers."""
     names = tuple(bag.message(next(bag.records([topics.state]))).name)
-    profile = load_profile(robot)
-    chosen = driver_of(names, topics.state, profile, driver)
+    chosen = driver_of(names, topics.state, profile, driver, '' if driver else named_driver(bag))
     if chosen is None:
         if not names:
             raise InputError(f'{bag.path}: {topics.state}: the state has no names')
+        others = [name for name in robot_names()
+                  if set(load_profile(name).joints.names) <= set(names)]
+        if others:
+            raise InputError(f'{bag.path}: {topics.state} has no joints of {profile.name}; '
+                             f'say of which arm they are with --robot: {", ".join(others)}')
         return vector_readers(names, topics.state)
     forward = load_ik('pinocchio', profile).forward
     gripper = profile.gripper
@@ -158,12 +179,14 @@ def bag_readers(bag: Bag, topics: ReplayTopics, robot: str, driver: str) -> BagR
                       forward, profile.joints.names)
 
 
-def driver_of(names: tuple[str, ...], topic: str, profile: RobotProfile,
-              driver: str) -> Driver | None:
+def driver_of(names: tuple[str, ...], topic: str, profile: RobotProfile, driver: str,
+              recorded: str = '') -> Driver | None:
     """Return the driver that published these joints; None: no driver of this arm.
 
-    It is the one asked for, else the profile's own or the simulated arm's, whichever publishes on
-    such a topic: they may call the joints the same and scale them differently.
+    It is the one asked for, else the recorded one where it fits, else the profile's own or the
+    simulated arm's: one whose gripper is among the joints before one whose is not, and then
+    whichever publishes on such a topic. They may call the joints the same and scale them
+    differently.
     """
     if driver:
         asked = load_driver(profile, driver)
@@ -171,10 +194,16 @@ def driver_of(names: tuple[str, ...], topic: str, profile: RobotProfile,
             raise InputError(f'{topic} has {", ".join(names)}, not the joints of driver '
                              f'{driver!r}: {", ".join(asked.joints.names)}')
         return asked
-    fitting = [found for found in (load_driver(profile), load_driver(profile, 'sim'))
-               if set(found.joints.names) <= set(names)]
-    named = [found for found in fitting if topic.endswith('/' + found.states.lstrip('/'))]
-    return next(iter([*named, *fitting]), None)
+    known = [load_driver(profile, name) for name in (recorded, '', 'sim')
+             if name in ('', 'sim') or name in DRIVERS]
+    fitting = [found for found in known if set(found.joints.names) <= set(names)]
+    if recorded and fitting and fitting[0].type == recorded:
+        return fitting[0]
+    whole = [found for found in fitting if found.gripper is not None
+             and found.gripper.mapping.joint in names]
+    named = [found for found in whole or fitting
+             if topic.endswith('/' + found.states.lstrip('/'))]
+    return next(iter([*named, *whole, *fitting]), None)
 
 
 def _command_reader(profile: RobotProfile, topics: ReplayTopics) -> StateReader | None:

@@ -17,7 +17,7 @@ from vla_ros.core.policy_description import PolicyDescription
 from vla_ros.policy import Policy, load_policy
 from vla_ros.policy.action_convention import read_convention
 from vla_ros.policy.config_file import config_file
-from vla_ros.policy_replay import bag_readers
+from vla_ros.policy_replay import bag_readers, robot_of
 from vla_ros.progress import Progress
 from vla_ros.replay.bag import Bag
 from vla_ros.replay.bag_observations import BagObservations, recorded_sources
@@ -70,8 +70,10 @@ class TimingRequest:
         Tolerances of the policy node, for cameras and ``policy``.
     disturbances : callable
         (recorded latencies [s]) -> the cases beside the one as recorded.
-    robot, driver : str
-        Profile and driver of the arm.
+    robot : str
+        Profile of the arm; empty: the one that the bag names.
+    driver : str
+        Of the arm.
     topics : Mapping[str, str]
         Input -> topic, where names do not say.
     arm, start : str
@@ -99,7 +101,7 @@ class TimingRequest:
     ik_backend: str
     ingest: IngestConfig
     disturbances: Callable[[list[float]], Sequence[Disturbance]]
-    robot: str = 'piper'
+    robot: str = ''
     driver: str = ''
     topics: Mapping[str, str] = field(default_factory=dict)
     arm: str = 'follow'
@@ -130,8 +132,8 @@ def replay_timing(request: TimingRequest) -> Comparison:
     if request.arm == 'recorded' and request.start == 'home':
         raise ConfigError('--arm recorded and --start home: there is no recorded arm that starts '
                           'elsewhere')
-    profile = load_profile(request.robot)
     with Bag(request.bag) as bag:
+        profile = load_profile(robot_of(bag, request.robot))
         source = _Source(request, bag, profile)
         inputs = source.inputs()
         cases = [Disturbance(), *request.disturbances(inputs.latencies_s)]
@@ -217,7 +219,7 @@ class _Source:
         # An arm that starts at home needs no states, and they may be of another arm.
         home = request.start == 'home'
         self._readers = (None if home or topic['state'] is None else
-                         bag_readers(bag, self._topics, request.robot, request.driver))
+                         bag_readers(bag, self._topics, profile, request.driver))
 
     def inputs(self) -> Inputs:
         """Return what the control side takes in."""

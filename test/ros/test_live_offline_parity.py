@@ -81,7 +81,7 @@ def offline(path: Path, stamps: list[int]) -> list[dict]:
     with Bag(path) as bag:
         topics = replay_topics(bag, tuple(CAMERAS))
         observations = BagObservations(bag, topics, IngestConfig.of_parameters(values),
-                                       bag_readers(bag, topics, 'piper', 'sim'))
+                                       bag_readers(bag, topics, load_profile('piper'), 'sim'))
         return [described(seen.observation, by_camera(seen.moment.stamps_ns))
                 for seen in observations.at_stamps(stamps) if seen.observation is not None]
 

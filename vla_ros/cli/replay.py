@@ -43,7 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     policy.add_argument('--device', metavar='NAME', help='cpu, cuda, auto')
     policy.add_argument('--dtype', metavar='NAME', help='float32, bfloat16, float16 or auto')
     arm = parser.add_argument_group('bag')
-    arm.add_argument('--robot', metavar='NAME', help='robot profile; default: that of the nodes')
+    arm.add_argument('--robot', metavar='NAME', default='',
+                     help='robot profile; default: the one that the bag names, else piper')
     arm.add_argument('--driver', default='', metavar='NAME', help='driver of the recorded states')
     add_topic_arguments(arm)
     for name in _CLI_ONLY:
@@ -164,8 +165,13 @@ def request(args: argparse.Namespace) -> ReplayRequest:
     rate = parameters['inference_rate_hz'] if args.rate is None else args.rate
     return ReplayRequest(
         args.bag, args.policy, IngestConfig.of_parameters(parameters), rate, options,
-        args.robot or parameters['robot'], args.driver, topics, args.against_recorded, args.task,
+        given_robot(args), args.driver, topics, args.against_recorded, args.task,
         args.ablate, args.quiet)
+
+
+def given_robot(args: argparse.Namespace) -> str:
+    """Return the robot that the arguments name; empty when they name none."""
+    return args.robot or _pairs('--parameter', args.parameter, 'NAME=VALUE').get('robot', '')
 
 
 def node_parameters(given: Sequence[str]) -> dict[str, Any]:

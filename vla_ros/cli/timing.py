@@ -62,7 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                           'recorded: the measured joints of the bag')
     arm.add_argument('--start', default='recorded', metavar='WHERE',
                      help='recorded, or home: for a bag without joint states')
-    arm.add_argument('--robot', metavar='NAME', help='robot profile; default: that of the nodes')
+    arm.add_argument('--robot', metavar='NAME', default='',
+                     help='robot profile; default: the one that the bag names, else piper')
     arm.add_argument('--driver', default='', metavar='NAME', help='driver of the recorded states')
     arm.add_argument('--convention', metavar='NAME|FILE',
                      help='how to read the chunks (config/policies), where the bag does not say')
@@ -116,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
 
 def request(args: argparse.Namespace) -> TimingRequest:
     """Return what is asked for; parameters that are not given are those of the nodes."""
-    from vla_ros.cli.replay import node_parameters
+    from vla_ros.cli.replay import given_robot, node_parameters
     from vla_ros.core.ingest import IngestConfig
     from vla_ros.core.safety.estop import Interlock
     from vla_ros.ros.pipeline_config import guards, pipeline_config
@@ -139,7 +140,7 @@ def request(args: argparse.Namespace) -> TimingRequest:
         args.bag, pipeline_config(values), lambda: replace(
             armed, interlock=Interlock(armed=True)), values.get(
             'ik_backend', 'pinocchio'), IngestConfig.of_parameters(ingest), disturbances(args),
-        args.robot or ingest['robot'], args.driver, topics, args.arm, args.start, args.convention,
+        given_robot(args), args.driver, topics, args.arm, args.start, args.convention,
         args.policy, options, args.task, args.seed, values, args.quiet)
 
 

@@ -215,3 +215,16 @@ def test_recordings_that_differ_are_not_mixed() -> None:
     first, second = made_runs(Made())
     with pytest.raises(InputError, match='state names are'):
         estimate([first, replace(second, state_names=tuple('abcdefg'))])
+
+
+@pytest.mark.parametrize(('noise', 'sure'), [(0.0, True), (0.3, True), (1.5, False)])
+def test_actions_that_come_after_their_motion_are_told_only_where_that_is_sure(
+        noise: float, sure: bool) -> None:
+    late = 100_000_000  # one step
+    runs = [replace(run, action_ns=run.action_ns + late, anchor_ns=run.anchor_ns + late)
+            for run in made_runs(Made(noise=noise))]
+    lag = estimate(runs).findings['lag']
+    if sure:
+        assert lag.value == pytest.approx(-1.0, abs=0.15) and 'already over' in lag.text
+    else:
+        assert lag.value is None and lag.interval[1] > -0.5 and 'already over' not in lag.text

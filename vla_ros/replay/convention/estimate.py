@@ -118,10 +118,15 @@ def _lag(best: Trial, reading: Reading, evidence: Evidence) -> Finding:
     lag = find_lag(reading.runs, best.candidate, tuple(best.fits), evidence.blocks)
     if lag is None:
         return Finding('lag', None, 'too few samples at different times')
-    late = lag.steps * evidence.first.dt
-    return Finding('lag', lag.steps, f'the motion comes {late:.2f} s after its action'
-                   if late > -0.5 * evidence.first.dt else
-                   'the actions describe motion that was already over', interval=lag.interval)
+    if lag.steps > -0.5:
+        text = f'the motion comes {lag.steps * evidence.first.dt:.2f} s after its action'
+        return Finding('lag', lag.steps, text, interval=lag.interval)
+    # An alarming thing to say: only when hardly any resampling says something else.
+    if lag.interval[1] > -0.5:
+        return Finding('lag', None, f'{lag.steps:g} steps explains most, but little more than '
+                                    'others do', interval=lag.interval)
+    return Finding('lag', lag.steps, 'the actions describe motion that was already over',
+                   interval=lag.interval)
 
 
 def _action(candidate: Candidate) -> str:

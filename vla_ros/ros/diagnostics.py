@@ -43,12 +43,16 @@ class Diagnostics:
         Publishes; its name begins each status's name.
     hardware_id : str
         Which robot this is about.
+    stamp : Callable[[], builtin_interfaces.msg.Time] or None
+        Time of a report, where it is not the node's clock.
 
     """
 
-    def __init__(self, node: Node, hardware_id: str = '') -> None:
+    def __init__(self, node: Node, hardware_id: str = '',
+                 stamp: Callable[[], Any] | None = None) -> None:
         self.hardware_id = hardware_id
         self._node = node
+        self._stamp = stamp or (lambda: node.get_clock().now().to_msg())
         self._lock = threading.Lock()
         self._statuses: dict[str, DiagnosticStatus] = {}
         self._sources: list[Callable[[], None]] = []
@@ -90,7 +94,7 @@ class Diagnostics:
 
     def _publish(self, statuses: list[DiagnosticStatus]) -> None:
         msg = DiagnosticArray(status=statuses)
-        msg.header.stamp = self._node.get_clock().now().to_msg()
+        msg.header.stamp = self._stamp()
         self._publisher.publish(msg)
 
 

@@ -59,6 +59,7 @@ class SimNode(Node):
         self._world = world
         self._log = ThrottledLog(self.get_logger())
         self._error: BaseException | None = None
+        self._now_ns = 0
 
         self._clock_publisher = self.create_publisher(Clock, '/clock', qos.CLOCK)
         self._joints = self.create_publisher(JointState, profile.topics.joint_states, qos.JOINTS)
@@ -84,7 +85,9 @@ class SimNode(Node):
         self.create_subscription(JointState, topic, self._on_command, qos.COMMAND)
         self.create_service(Trigger, '~/reset', self._on_reset,
                             callback_group=ReentrantCallbackGroup())
-        self._diagnostics = Diagnostics(self, hardware_id=f'{profile.name} (simulated)')
+        # It makes the clock, so it cannot live by it.
+        self._diagnostics = Diagnostics(self, f'{profile.name} (simulated)',
+                                        lambda: time_message(self._now_ns))
         self._diagnostics.add_source(self._report)
 
         self._cameras.start()
@@ -105,6 +108,7 @@ class SimNode(Node):
         self._cameras.stop()
 
     def _publish_clock(self, now_ns: int) -> None:
+        self._now_ns = now_ns
         self._clock_publisher.publish(Clock(clock=time_message(now_ns)))
 
     def _publish_joints(self, now_ns: int) -> None:

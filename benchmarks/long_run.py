@@ -15,9 +15,10 @@ within the joint limits, no pair of links nearer than where it is slowed, not si
   workspace, a keep-out box or for braking in time, or
 - the arm is at rest, more than 5 mm from there, and does not wait for its gripper.
 
-An arm at rest whose goal is held by the lead over the measured tool is *blocked*: it pushes against
-the hook or the table: a simulated arm that touches nothing rests within a micrometre of it. Those
-ticks are counted apart.
+An arm at rest whose goal is held by the lead over the measured tool, and which presses against
+something that cannot be moved with 5 N or more by the simulation's own contacts
+(``control_check/contact.py``), is *blocked*. Those ticks are counted apart, with what it was; an
+arm whose lead is used up and which presses against nothing is refused needlessly.
 
 The scripted policy reads object poses: this is about the control side and the arms. Exit status 1
 when a command was outside a limit, or a refusal was needless.
@@ -37,6 +38,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from control_check.contact import pressed_against
 from control_check.disturbed import Disturbed, S
 from control_check.watch import REST, Watch
 
@@ -61,10 +63,13 @@ AWAY = 5e-3  # m
 class Judge:
     """Counts what the commands of one arm were, by the words of the module's docstring."""
 
-    def __init__(self, profile: RobotProfile, pipeline: Pipeline) -> None:
+    def __init__(self, profile: RobotProfile, pipeline: Pipeline, world: SimWorld) -> None:
         self.watch = Watch(profile)
         self.acted = LimiterCounts()
-        self.calm = self.refused = self.blocked = 0
+        self.calm = self.refused = 0
+        self.blocked: Counter[str] = Counter()
+        self.hardest = 0.0  # N
+        self._world = world
         self.needless: Counter[str] = Counter()
         self.quiet_since_ns = 0
         self._pipeline = pipeline
@@ -106,8 +111,9 @@ class Judge:
                               - self._kinematics.forward(tick.q)[:3, 3])
         if away <= AWAY or 'gripper: the arm waits' in tick.acted:
             return ''
-        if 'lead' in names:
-            self.blocked += 1
+        if 'lead' in names and (pressed := pressed_against(self._world)):
+            self.blocked[' and '.join(sorted(pressed))] += 1
+            self.hardest = max(self.hardest, *pressed.values())
             return ''
         return f'at rest: {" ".join(tick.acted) or "no reason"}'
 
@@ -131,8 +137,8 @@ def run(robot: str, minutes: float, seed: int, calm: bool) -> dict[str, Any]:
     profile = load_profile(robot)
     pipeline = build_pipeline(profile, pipeline_config(), 'pinocchio',
                               guards=guards({'auto_arm': True}))
-    judge = Judge(profile, pipeline)
     world = SimWorld(profile, seed=seed)
+    judge = Judge(profile, pipeline, world)
     never = (1e9, 1e9)
     work = Disturbed(world, load_policy('scripted'), pipeline, load_ik('pinocchio', profile),
                      seed=seed, **({'every': never} if calm else {}))
@@ -159,7 +165,8 @@ def run(robot: str, minutes: float, seed: int, calm: bool) -> dict[str, Any]:
             'hung': done[TASKS[1]], 'failed': failed, 'disturbances': dict(work.happened),
             'commands': watch.commands, 'moving': watch.moving, 'outside': dict(watch.outside),
             'examples': watch.examples, 'refused': judge.refused, 'calm': judge.calm,
-            'blocked': judge.blocked, 'needless': dict(judge.needless), 'acted': dict(judge.acted),
+            'blocked': dict(judge.blocked), 'hardest': judge.hardest,
+            'needless': dict(judge.needless), 'acted': dict(judge.acted),
             'closest_m': float(watch.closest), 'fastest': watch.fastest,
             'seconds': time.perf_counter() - started}
 
@@ -188,10 +195,13 @@ def main() -> int:
         print(f'{robot:<14}{r["simulated_s"] / 60:>6.1f}{r["picked"]:>8}{r["hung"]:>6}'
               f'{len(r["failed"]):>8}{sum(r["disturbances"].values()):>11}{r["commands"]:>10}'
               f'{r["moving"]:>8}{sum(r["outside"].values()):>9}{r["refused"]:>9}{r["calm"]:>8}'
-              f'{r["blocked"]:>9}{sum(r["needless"].values()):>10}{1e3 * r["closest_m"]:>+12.2f}'
+              f'{sum(r["blocked"].values()):>9}{sum(r["needless"].values()):>10}'
+              f'{1e3 * r["closest_m"]:>+12.2f}'
               f'{100 * r["fastest"]:>9.0f}{r["simulated_s"] / r["seconds"]:>10.1f}x', flush=True)
         for line in [*(f'OUTSIDE {what}: {n}' for what, n in r['outside'].items()), *r['examples'],
                      *(f'NEEDLESS {n} times: {why}' for why, n in r['needless'].items()),
+                     *(f'blocked by {what}: {n}, up to {r["hardest"]:.0f} N'
+                       for what, n in r['blocked'].items()),
                      *(f'failed {n} times: {why}' for why, n in Counter(r['failed']).items())]:
             print(f'  {line}')
         print('  disturbances: ' + ', '.join(f'{k} {n}' for k, n in sorted(

@@ -48,13 +48,15 @@ class Robot:
         self.q = HOME.copy()
         self.width = 0.05
         self.answers = True
+        self.stuck = False  # then it trembles where it is
         self._node = observer.node
         self.states = observer.publisher(JointState, 'joint_states', qos.JOINTS)
         self.commands = observer.hear(JointState, 'joint_command', qos.JOINTS, self._follow)
         observer.every(period_s, self._say)
 
     def _follow(self, command: JointState) -> None:
-        self.q = np.array(command.position[:6])
+        if not self.stuck:
+            self.q = np.array(command.position[:6])
 
     def now_ns(self) -> int:
         return int(self._node.get_clock().now().nanoseconds)
@@ -63,6 +65,8 @@ class Robot:
         return joint_state_message(NAMES, [*self.q, self.width], stamp_ns=self.now_ns())
 
     def _say(self) -> None:
+        if self.stuck:
+            self.q = self.q + 1e-6 * np.sign(np.sin(time.monotonic() * 50.0))
         if self.answers:
             self.states.publish(self.state())
 
@@ -182,6 +186,25 @@ def test_a_valid_chunk_moves_the_arm_the_way_it_says(rig: Rig) -> None:
     before = _x(rig.robot.q)
     rig.drive()
     wait_until(lambda: _x(rig.robot.q) > before + 0.003, 'motion along x')
+
+
+def test_an_arm_that_presses_against_something_is_told_and_followed_when_it_is_free(
+        rig: Rig) -> None:
+    rig.drive()
+    rig.robot.stuck = True
+    chunks = rig.observer.every(0.1, lambda: rig.policy.send(rig.policy.chunk()))
+    try:
+        since = len(rig.observer.diagnostics)
+        status = rig.observer.wait_diagnostic('control_node: arm', 'has stood still for',
+                                              'told to go on (lead 0.', level=1, since=since)
+        assert 'touches something' in status.message
+        assert 'the arm has stood still' in rig.process.log
+        rig.robot.stuck = False
+        rig.observer.wait_diagnostic('control_node: arm', 'follows', level=0,
+                                     since=len(rig.observer.diagnostics))
+    finally:
+        rig.robot.stuck = False
+        rig.observer.node.destroy_timer(chunks)
 
 
 def test_diagnostics_tell_how_even_the_period_is_and_what_the_system_granted(rig: Rig) -> None:

@@ -32,6 +32,7 @@ from vla_ros.core.playhead import ClockEvent, Playhead
 from vla_ros.core.readiness import Readiness
 from vla_ros.core.safety import JointGate
 from vla_ros.core.safety.estop import Interlock, Permission, SafetyState, Verdict
+from vla_ros.core.stall import Stall
 from vla_ros.core.tick import Tick
 from vla_ros.core.trajectory import Steps
 from vla_ros.core.types import ActionChunk
@@ -90,6 +91,7 @@ class Pipeline:
         self._commanded = Commanded(joints.n, config.max_joint_lead)
         self._footing = Footing(self._commanded, self._arm)
         self._human_motion = HumanMotion(self._arm, self._commanded, self._footing, self.follower)
+        self.stall = Stall(config.stall_stop)
         self._mode = Mode.HOLD
         self._intervention = ''
         self._verdict: Verdict = self.interlock.verdict(0)
@@ -231,6 +233,12 @@ class Pipeline:
 
     def step(self, now_ns: int) -> Tick:
         """Decide the command for this moment [ns]."""
+        tick = self._decide(now_ns)
+        if self.stall.add(tick):
+            self.stop(self.stall.text)
+        return tick
+
+    def _decide(self, now_ns: int) -> Tick:
         dt, event = self._playhead.tick(now_ns)
         if event is not None:
             self._resume(now_ns, event)

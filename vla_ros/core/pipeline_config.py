@@ -75,6 +75,9 @@ class PipelineConfig:
         Most steps of a chunk that are judged before they run.
     overrides : OverrideConfig
         What humans may override.
+    stall_stop : float
+        An arm that follows the policy and has stood still at its full lead for this long is stopped
+        [s]; 0 never.
 
     """
 
@@ -92,8 +95,11 @@ class PipelineConfig:
     gripper_settle: float
     lookahead_steps: int
     overrides: OverrideConfig
+    stall_stop: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0.0 <= self.stall_stop < np.inf:
+            raise ConfigError(f'stall_stop must not be negative, found {self.stall_stop}')
         for name in ('period', 'joint_state_timeout', 'frozen_after', 'max_joint_step',
                      'max_joint_lead', 'fade'):
             if not 0.0 < getattr(self, name) < np.inf:

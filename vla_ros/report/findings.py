@@ -185,7 +185,7 @@ def _statuses(g: Gathered) -> list[Finding]:
                     f'{name}: {LEVELS.get(status["level"], status["level"])}: {status["message"]}',
                     f'{status["count"]} reports above OK.', status['time_s'])
             for name, status in g.statuses.items()
-            if status['level'] >= 2 and not name.endswith(': mode')]
+            if (status['level'] >= 2 and not name.endswith(': mode')) or name.endswith(': arm')]
 
 
 def _reading(g: Gathered) -> list[Finding]:

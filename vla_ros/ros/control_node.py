@@ -49,6 +49,7 @@ _STILL_S = 0.5  # s of real time without a control tick: worth a report
 
 # A process that ends may take its last messages with it, and the last one must be at rest.
 _STILL_TICKS = 5
+_STALL_S = 1.0  # that the arm stands still, told to go on: worth a warning
 
 
 class ControlNode(Node):
@@ -301,6 +302,12 @@ class ControlNode(Node):
             limiters=dict(self._acted) or 'none',
             chunks=dict(self._pipeline.chunks.counts) or 'none')
         self._diagnostics.set('interventions', Level.OK, self._intervened())
+        stall = self._pipeline.stall
+        stalled = stall.seconds >= _STALL_S
+        self._diagnostics.set('arm', Level.WARN if stalled else Level.OK,
+                              stall.text if stalled else 'follows')
+        if stalled:
+            self._log.warning('arm', stall.text)
         missed, values = self._loop.report()
         self._diagnostics.set(
             'loop', Level.WARN if missed else Level.OK,

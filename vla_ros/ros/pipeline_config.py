@@ -59,7 +59,8 @@ def pipeline_config(values: Mapping[str, Any] | None = None) -> PipelineConfig:
                 v['gripper_binary'], v['gripper_close_below'], v['gripper_open_above'],
                 v['gripper_override_agree_within']),
             ArmOverrideConfig(v['override_deadman_s'], v['leader_start_distance'],
-                              v['leader_distance'])))
+                              v['leader_distance'])),
+        stall_stop=v['stall_stop_s'])
 
 
 def guards(values: Mapping[str, Any] | None = None) -> Guards:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,7 @@ class Up:
 
     def __init__(self, folder: Path) -> None:
         (folder / 'mine.yaml').write_text(PARAMETERS)
+        self.known: dict[str, int] = {}  # children that were there once
         self.observer = Observer()
         self.commands = self.observer.hear(JointState, 'joint_command', qos.JOINTS)
         self.modes = self.observer.hear(DiagnosticStatus, 'mode', qos.LATCHED)
@@ -56,6 +58,15 @@ class Up:
                 found[words[words.index('-m') + 1].rpartition('.')[2]] = int(pid)
         return found
 
+    def close(self) -> None:
+        if self.process.alive:
+            self.known = {**self.known, **self.children()}
+        self.process.clean_up()
+        for pid in self.known.values():
+            if _lives(pid):
+                os.kill(pid, signal.SIGKILL)
+        self.observer.close()
+
     def moving(self) -> None:
         def fast() -> bool:
             recent = self.commands[-5:]
@@ -73,19 +84,20 @@ class Up:
 @pytest.fixture
 def up(tmp_path: Path) -> Iterator[Up]:
     up = Up(tmp_path)
-    children: dict[str, int] = {}
     try:
-        up.moving()
-        children = up.children()
+        try:
+            up.moving()
+        except pytest.fail.Exception:
+            # On a busy machine the middleware now and then connects two processes and delivers
+            # nothing (README, limits); what is tested here is how they end.
+            warnings.warn(f'the graph is started again: {up.process.log[-800:]}', stacklevel=1)
+            up.close()
+            up = Up(tmp_path)
+            up.moving()
+        up.known = up.children()
         yield up
     finally:
-        if up.process.alive:
-            children = {**children, **up.children()}
-        up.process.clean_up()
-        for pid in children.values():
-            if _lives(pid):
-                os.kill(pid, signal.SIGKILL)
-        up.observer.close()
+        up.close()
 
 
 def _lives(pid: int) -> bool:
@@ -101,8 +113,9 @@ def test_nodes_do_not_outlive_a_launcher_that_is_killed(up: Up) -> None:
     assert len(children) == 3
     up.process.kill()
     wait_until(lambda: not any(_lives(pid) for pid in children.values()), 'the end of every node')
-    assert up.modes[-1][1].message == 'STOPPED'
-    assert speed(up.commands[-1][1]) < 1e-6
+    # What was sent last may still be on its way here.
+    wait_until(lambda: up.modes[-1][1].message == 'STOPPED', 'STOPPED')
+    wait_until(lambda: speed(up.commands[-1][1]) < 1e-6, 'the arm at rest before the end')
 
 
 def test_ctrl_c_brakes_the_arm_then_ends_every_process(up: Up) -> None:

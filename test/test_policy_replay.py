@@ -46,7 +46,7 @@ def write_bag(path: Path, names: tuple[str, ...], robot: str = '', driver: str =
 def test_it_is_the_robot_that_the_bag_names_unless_another_is_asked_for(
         tmp_path: Path, given: str, named: str, expected: str) -> None:
     with Bag(write_bag(tmp_path / 'bag', ARM, named)) as bag:
-        assert robot_of(bag, given) == expected
+        assert robot_of(bag, given, 'piper') == expected
 
 
 @pytest.mark.parametrize(('names', 'recorded', 'expected'), [
@@ -69,7 +69,7 @@ def test_a_driver_that_is_asked_for_and_does_not_fit_is_an_error() -> None:
 
 def test_the_width_of_a_simulated_ur_is_read_from_its_bag(tmp_path: Path) -> None:
     with Bag(write_bag(tmp_path / 'bag', (*ARM, SIM_GRIPPER), 'ur5e', 'sim')) as bag:
-        readers = bag_readers(bag, TOPICS, load_profile(robot_of(bag, '')), '')
+        readers = bag_readers(bag, TOPICS, load_profile(robot_of(bag, '', 'piper')), '')
         state = readers.state(bag.message(next(bag.records(['/joint_states']))))
         assert state is not None and state[2] == pytest.approx(0.1)
 
@@ -77,4 +77,4 @@ def test_the_width_of_a_simulated_ur_is_read_from_its_bag(tmp_path: Path) -> Non
 def test_joints_of_another_arm_are_an_error_that_names_the_arms_they_fit(tmp_path: Path) -> None:
     with Bag(write_bag(tmp_path / 'bag', ARM)) as bag, pytest.raises(
             InputError, match='no joints of piper; .* --robot: ur10e, ur3e, ur5e'):
-        bag_readers(bag, TOPICS, load_profile(robot_of(bag, '')), '')
+        bag_readers(bag, TOPICS, load_profile(robot_of(bag, '', 'piper')), '')

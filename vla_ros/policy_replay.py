@@ -39,7 +39,6 @@ from vla_ros.robots import RobotProfile, load_profile, robot_names
 from vla_ros.robots.adapters import DRIVERS, Driver, load_driver
 from vla_ros.robots.adapters.arm_state import ArmStateReader
 
-DEFAULT_ROBOT = 'piper'
 AGAINST = ('auto', 'chunks', 'commands', 'states')
 
 _PICTURES_FOR_RATE = 100
@@ -61,8 +60,8 @@ class ReplayRequest:
         Inferences a second, where chunks are not compared with.
     options : Mapping[str, Any]
         Of the policy.
-    robot : str
-        Profile of the arm; empty: see :func:`robot_of`.
+    default_robot, robot : str
+        Profile of the arm: ``robot``, or, where that is empty, see :func:`robot_of`.
     driver : str
         Of the arm, as for the nodes.
     topics : Mapping[str, str]
@@ -82,6 +81,7 @@ class ReplayRequest:
     policy: str
     ingest: IngestConfig
     rate_hz: float
+    default_robot: str
     options: Mapping[str, Any] = field(default_factory=dict)
     robot: str = ''
     driver: str = ''
@@ -114,10 +114,10 @@ def replay_policy(request: ReplayRequest) -> tuple[OpenLoopResult, PolicyIdentit
         topics = replay_topics(bag, spec.cameras, spec.privileged, request.topics,
                                request.instruction is None)
         _check_instruction(bag, topics, policy, request.instruction)
-        robot = robot_of(bag, request.robot)
+        robot = robot_of(bag, request.robot, request.default_robot)
         readers = bag_readers(bag, topics, load_profile(robot), request.driver)
         reference, why, notes = choose_reference(bag, topics, readers, policy, request.against)
-        if not request.robot and robot != DEFAULT_ROBOT:
+        if not request.robot and robot != request.default_robot:
             notes = (f'the arm is {robot}, as the bag says', *notes)
         chunks = reference if isinstance(reference, RecordedChunks) else None
         total = (len(set(chunks.stamps_ns)) if chunks
@@ -136,13 +136,13 @@ def replay_policy(request: ReplayRequest) -> tuple[OpenLoopResult, PolicyIdentit
     return result, identity
 
 
-def robot_of(bag: Bag, given: str) -> str:
-    """Return the robot that was asked for, else the one that the bag names, else the nodes' own.
+def robot_of(bag: Bag, given: str, default: str) -> str:
+    """Return the robot that was asked for, else the one that the bag names, else the default.
 
     A bag may name one that this version or this machine does not have.
     """
     named = given or named_robot(bag)
-    return named if given or named in robot_names() else DEFAULT_ROBOT
+    return named if given or named in robot_names() else default
 
 
 def bag_readers(bag: Bag, topics: ReplayTopics, profile: RobotProfile,

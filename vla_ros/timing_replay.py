@@ -70,8 +70,8 @@ class TimingRequest:
         Tolerances of the policy node, for cameras and ``policy``.
     disturbances : callable
         (recorded latencies [s]) -> the cases beside the one as recorded.
-    robot : str
-        Profile of the arm; empty: the one that the bag names.
+    default_robot, robot : str
+        Profile of the arm: ``robot``, else the one that the bag names, else ``default_robot``.
     driver : str
         Of the arm.
     topics : Mapping[str, str]
@@ -101,6 +101,7 @@ class TimingRequest:
     ik_backend: str
     ingest: IngestConfig
     disturbances: Callable[[list[float]], Sequence[Disturbance]]
+    default_robot: str
     robot: str = ''
     driver: str = ''
     topics: Mapping[str, str] = field(default_factory=dict)
@@ -133,7 +134,7 @@ def replay_timing(request: TimingRequest) -> Comparison:
         raise ConfigError('--arm recorded and --start home: there is no recorded arm that starts '
                           'elsewhere')
     with Bag(request.bag) as bag:
-        profile = load_profile(robot_of(bag, request.robot))
+        profile = load_profile(robot_of(bag, request.robot, request.default_robot))
         source = _Source(request, bag, profile)
         inputs = source.inputs()
         cases = [Disturbance(), *request.disturbances(inputs.latencies_s)]

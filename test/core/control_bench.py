@@ -32,7 +32,7 @@ CONFIG = PipelineConfig(
     gripper_settle=0.0, lookahead_steps=16,
     overrides=OverrideConfig(
         ('panel', 'topic'), GripperOverrideConfig(0.3, 0.5, 0.5, 10.0, True, 0.4, 0.6, 0.1),
-        ArmOverrideConfig(0.3, 0.3, 0.8)))
+        ArmOverrideConfig(0.3, 0.3, 0.8)), stall_stop=0.0)
 
 
 def configured(**changes):

@@ -177,6 +177,29 @@ def test_a_provenance_that_cannot_be_read_is_said_and_the_rest_is_reported(tell,
     assert report['mode_totals']['AUTONOMOUS']['count'] == 1
 
 
+@pytest.mark.parametrize(('level', 'told'), [(0, False), (1, True)])
+def test_an_arm_that_pressed_against_something_is_told(tell, tmp_path, level, told):
+    from vla_ros.replay.bag_writer import BagWriter
+    from vla_ros.replay.message_types import KNOWN_TYPES
+
+    kind = 'diagnostic_msgs/msg/Diagnostic'
+    types, text = KNOWN_TYPES.types, 'the arm has stood still for 1.2 s, told to go on'
+    with Bag(tell()) as bag, BagWriter(tmp_path / 'pressed') as out:
+        for record in bag.records():
+            out.write(record.topic, record.type, record.receive_ns, record.data)
+        stamp = types['builtin_interfaces/msg/Time'](0, 0)
+        for second, name in ((3, 'arm'), (4, 'arm'), (3, 'loop')):
+            out.write_message(
+                '/diagnostics', f'{kind}Array', bag.start_ns + second * 10**9,
+                types[f'{kind}Array'](types['std_msgs/msg/Header'](stamp, ''), [
+                    types[f'{kind}Status'](level, f'control_node: {name}', text, 'piper', [])]))
+    found = [f for f in report_of(tmp_path / 'pressed')['findings'] if text in f['text']]
+    assert [(f['severity'], f['why']) for f in found] == (
+        [('middle', '2 reports above OK.')] if told else [])
+    assert all(f['text'].startswith('control_node: arm: WARN') and f['time_s'] == 3.0
+               for f in found)
+
+
 def test_every_finding_is_of_a_known_severity_and_the_worst_come_first(tell):
     with Bag(tell(no_joints=(2.0, 4.0), frozen=(5.0, 6.5), stopped=7.0)) as bag:
         found = find(gather(bag))

@@ -103,6 +103,12 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
 @pytest.fixture
 def graph(running: Graph) -> Graph:
     """Return the graph in the middle of a motion, whatever the test before has done to it."""
+    _in_motion(running)
+    return running
+
+
+def _in_motion(running: Graph) -> None:
+    """Start what is not running, and wait until the policy moves the arm."""
     _start(running)
     try:
         running.moving(0.25, 0.5)
@@ -115,7 +121,6 @@ def graph(running: Graph) -> Graph:
         running.modes.clear()
         _start(running)
         running.moving(0.25, 0.5)
-    return running
 
 
 def _start(running: Graph) -> None:
@@ -246,4 +251,5 @@ def test_ctrl_c_on_the_control_node_brakes_first(graph: Graph) -> None:
     graph.wait_mode('STOPPED', 'shutting down')
     sent = graph.commands.messages[since:]
     assert speed(sent[-1]) < 1e-6
-    graph.at_rest()  # the next test starts it again
+    graph.at_rest()
+    _in_motion(graph)

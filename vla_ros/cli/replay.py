@@ -44,7 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     policy.add_argument('--dtype', metavar='NAME', help='float32, bfloat16, float16 or auto')
     arm = parser.add_argument_group('bag')
     arm.add_argument('--robot', metavar='NAME', default='',
-                     help='robot profile; default: the one that the bag names, else piper')
+                     help='robot profile; default: the one that the bag names, else that of '
+                          'the nodes')
     arm.add_argument('--driver', default='', metavar='NAME', help='driver of the recorded states')
     add_topic_arguments(arm)
     for name in _CLI_ONLY:
@@ -164,7 +165,8 @@ def request(args: argparse.Namespace) -> ReplayRequest:
               **_pairs('--camera', args.camera, 'NAME=TOPIC')}
     rate = parameters['inference_rate_hz'] if args.rate is None else args.rate
     return ReplayRequest(
-        args.bag, args.policy, IngestConfig.of_parameters(parameters), rate, options,
+        args.bag, args.policy, IngestConfig.of_parameters(parameters), rate, parameters['robot'],
+        options,
         given_robot(args), args.driver, topics, args.against_recorded, args.task,
         args.ablate, args.quiet)
 

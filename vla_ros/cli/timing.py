@@ -63,7 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     arm.add_argument('--start', default='recorded', metavar='WHERE',
                      help='recorded, or home: for a bag without joint states')
     arm.add_argument('--robot', metavar='NAME', default='',
-                     help='robot profile; default: the one that the bag names, else piper')
+                     help='robot profile; default: the one that the bag names, else that of '
+                          'the nodes')
     arm.add_argument('--driver', default='', metavar='NAME', help='driver of the recorded states')
     arm.add_argument('--convention', metavar='NAME|FILE',
                      help='how to read the chunks (config/policies), where the bag does not say')
@@ -140,7 +141,8 @@ def request(args: argparse.Namespace) -> TimingRequest:
         args.bag, pipeline_config(values), lambda: replace(
             armed, interlock=Interlock(armed=True)), values.get(
             'ik_backend', 'pinocchio'), IngestConfig.of_parameters(ingest), disturbances(args),
-        given_robot(args), args.driver, topics, args.arm, args.start, args.convention,
+        ingest['robot'], given_robot(args), args.driver, topics, args.arm, args.start,
+        args.convention,
         args.policy, options, args.task, args.seed, values, args.quiet)
 
 

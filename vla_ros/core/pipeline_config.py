@@ -95,7 +95,7 @@ class PipelineConfig:
     gripper_settle: float
     lookahead_steps: int
     overrides: OverrideConfig
-    stall_stop: float = 0.0
+    stall_stop: float
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.stall_stop < np.inf:

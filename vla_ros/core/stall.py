@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from vla_ros.core.arbiter import Mode
-from vla_ros.core.safety.limiters import limiter
 from vla_ros.core.tick import Tick
 
 _STILL = 0.02  # rad/s; measured joints are noisy, and the command goes with them
-_HELD, _SILENT = 'lead', 'nothing sent'
+_HELD, _SILENT = 'lead ', 'nothing sent'
 _TOLD = Mode.AUTONOMOUS, Mode.INTERVENTION
 
 
@@ -25,11 +24,11 @@ class Stall:
 
     """
 
-    def __init__(self, stop_after: float = 0.0) -> None:
+    def __init__(self, stop_after: float) -> None:
         self._stop_after = stop_after
         self._since_ns: int | None = None
         self._held = ''
-        self.seconds = 0.0
+        self.seconds = 0.0  # that it has lasted; 0: the arm follows, or is not told to
 
     @property
     def text(self) -> str:
@@ -39,16 +38,17 @@ class Stall:
 
     def add(self, tick: Tick) -> bool:
         """Take in what was decided; return whether the arm is to be stopped now."""
-        held = next((text for text in tick.acted if limiter(text) in (_HELD, _SILENT)), '')
-        still = tick.velocity is None or all(abs(v) <= _STILL for v in tick.velocity.tolist())
+        held = next((text for text in tick.acted if text.startswith((_HELD, _SILENT))), '')
+        lead = held.startswith(_HELD)
         # That nothing is sent, since the joints are apart, happens in the middle of it.
-        goes_on = held.startswith(_HELD) or (bool(held) and self._since_ns is not None)
-        if not (held and still and goes_on and tick.mode in _TOLD):
+        if not ((lead or (held and self._since_ns is not None)) and tick.mode in _TOLD
+                and (tick.velocity is None
+                     or all(abs(v) <= _STILL for v in tick.velocity.tolist()))):
             self._since_ns, self.seconds = None, 0.0
             return False
         if self._since_ns is None or tick.stamp_ns < self._since_ns:
             self._since_ns = tick.stamp_ns
-        self._held = held if held.startswith(_HELD) else self._held
+        self._held = held if lead else self._held
         self.seconds = (tick.stamp_ns - self._since_ns) * 1e-9
         return (tick.mode is Mode.AUTONOMOUS and bool(self._stop_after)
                 and self.seconds >= self._stop_after)

@@ -303,11 +303,10 @@ class ControlNode(Node):
             chunks=dict(self._pipeline.chunks.counts) or 'none')
         self._diagnostics.set('interventions', Level.OK, self._intervened())
         stall = self._pipeline.stall
-        stalled = stall.seconds >= _STALL_S
-        self._diagnostics.set('arm', Level.WARN if stalled else Level.OK,
-                              stall.text if stalled else 'follows')
+        stalled = stall.text if stall.seconds >= _STALL_S else ''
+        self._diagnostics.set('arm', Level.WARN if stalled else Level.OK, stalled or 'follows')
         if stalled:
-            self._log.warning('arm', stall.text)
+            self._log.warning('arm', stalled)
         missed, values = self._loop.report()
         self._diagnostics.set(
             'loop', Level.WARN if missed else Level.OK,
